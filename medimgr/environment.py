@@ -1,0 +1,121 @@
+"""Reads settings from the environment and ``.env``, and reports every bad one at once.
+
+django-environ reads and converts; this file adds what it lacks: collecting all failures, secrets
+from files (``NAME_FILE``), and one message that names each variable, what is wrong and what to do.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+T = TypeVar("T")
+
+
+class Environment:
+    """Typed readers over the environment. Call :meth:`seal` once all variables are read."""
+
+    def __init__(self, dotenv: Path) -> None:
+        """Read ``dotenv`` where it exists; the real environment wins over the file."""
+        self._env = environ.Env()
+        if dotenv.is_file():
+            self._env.read_env(dotenv)
+        self._faults: list[str] = []
+
+    def text(self, name: str, default: str = "") -> str:
+        """Return the variable as text."""
+        return str(self._env.str(name, default=default))
+
+    def flag(self, name: str, default: bool) -> bool:
+        """Return a boolean; only on/off, true/false, yes/no and 1/0 are understood."""
+        words = {"1": True, "true": True, "yes": True, "on": True}
+        words |= {"0": False, "false": False, "no": False, "off": False}
+        raw = self.text(name, "")
+        if raw == "":
+            return default
+        if raw.lower() not in words:
+            self._faults.append(f"{name}={raw!r} is neither true nor false. Write true or false.")
+        return words.get(raw.lower(), default)
+
+    def number(self, name: str, default: int, *, least: int = 0) -> int:
+        """Return a whole number that is at least ``least``."""
+        raw = self.text(name, "")
+        if raw == "":
+            return default
+        try:
+            value = int(raw)
+        except ValueError:
+            self._faults.append(f"{name}={raw!r} is not a whole number.")
+            return default
+        if value < least:
+            self._faults.append(f"{name}={value} is too small. Write {least} or more.")
+        return value
+
+    def seconds(self, name: str, default: float, *, least: float = 0.0) -> float:
+        """Return a duration in seconds that is at least ``least``."""
+        raw = self.text(name, "")
+        if raw == "":
+            return default
+        try:
+            value = float(raw)
+        except ValueError:
+            value = float("nan")
+        if not least <= value < float("inf"):
+            self._faults.append(f"{name}={raw!r} is not a number of seconds from {least:g} up.")
+            return default
+        return value
+
+    def names(self, name: str, default: list[str]) -> list[str]:
+        """Return a comma-separated list without empty parts."""
+        raw = self.text(name, "")
+        return [part.strip() for part in raw.split(",") if part.strip()] if raw else default
+
+    def secret(self, name: str, *, remedy: str) -> str:
+        """Return a secret from ``name`` or from the file named by ``name_FILE``. There is no default."""
+        path = self.text(f"{name}_FILE")
+        if path:
+            try:
+                value = Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+                self._faults.append(f"{name}_FILE={path}: cannot be read ({reason}).")
+                return ""
+        else:
+            value = self.text(name)
+        if not value:
+            self._faults.append(f"{name} is not set. {remedy}")
+        return value
+
+    def database(self, name: str, default: str) -> dict[str, Any]:
+        """Return Django's settings for the database URL in ``name`` (SQLite or PostgreSQL)."""
+        raw = self.text(name, default) or default
+        scheme = raw.partition(":")[0]
+        if scheme not in {"sqlite", "postgres", "postgresql"}:
+            self._faults.append(
+                f"{name} starts with {scheme!r}. Use sqlite:///path/to/file or postgresql://user@host/name."
+            )
+            raw = default
+        return self._checked(name, lambda: dict(self._env.db_url_config(raw)), {})
+
+    def _checked(self, name: str, read: Callable[[], T], fallback: T) -> T:
+        try:
+            return read()
+        except Exception as error:  # whatever the parser raises is a fault of the variable
+            self._faults.append(f"{name} cannot be read: {type(error).__name__}.")
+            return fallback
+
+    def seal(self) -> None:
+        """Raise ImproperlyConfigured naming every bad variable, where there is one."""
+        if self._faults:
+            lines = "\n".join(f"  - {fault}" for fault in self._faults)
+            raise ImproperlyConfigured(
+                f"{len(self._faults)} setting(s) in the environment or .env are wrong:\n{lines}"
+            )
+
+
+def default_node_name() -> str:
+    """Return this machine's host name, shortened to its first label."""
+    return os.uname().nodename.split(".")[0] or "localhost"

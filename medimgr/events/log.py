@@ -1,0 +1,76 @@
+"""Writes the event log. The only place that inserts events.
+
+Ids must grow in the order of commits, or a reader that asks for "everything after 17" would miss
+number 16 of a transaction that commits later. SQLite has one writer, so ids are ordered anyway. On
+PostgreSQL a sequence is not: the insert takes a transaction-level advisory lock, which makes the
+publishing tail of transactions one after the other. Publish last in a transaction, to hold it short.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from medimgr.events.models import Event, Tick
+from medimgr.lib.wake import CHANNEL
+
+# Any fixed number serves, as long as nothing else in the database takes the same one: "medi".
+_ADVISORY_LOCK = 0x6D656469
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """An event that is about to be written: topic, what it is about, the fields that changed."""
+
+    topic: str
+    key: str
+    data: dict[str, Any]
+
+
+def publish(topic: str, key: str, data: dict[str, Any]) -> None:
+    """Append one event in the current transaction (one insert). See :func:`publish_all`."""
+    publish_all([Fact(topic, key, data)])
+
+
+def publish_all(facts: Iterable[Fact]) -> None:
+    """Append events in order, in the current transaction: they exist exactly if it commits.
+
+    One insert for all; on PostgreSQL two more statements (lock, notify). Raises
+    TransactionManagementError outside a transaction, since an event on its own reports nothing.
+    """
+    now = timezone.now()
+    rows = [Event(topic=f.topic, key=f.key, data=f.data, at=now) for f in facts]
+    if not rows:
+        return
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError(
+            "publish() must run inside the transaction of the change that it reports."
+        )
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ADVISORY_LOCK])
+    Event.objects.bulk_create(rows)
+    notify()
+
+
+def write_tick(node: str, data: dict[str, list[float]]) -> None:
+    """Overwrite the measurements of ``node`` (one upsert) and wake the readers."""
+    now = timezone.now()
+    with transaction.atomic():
+        Tick.objects.update_or_create(node=node, defaults={"at": now, "data": data})
+        notify()
+
+
+def notify() -> None:
+    """Wake whoever waits for commits (PostgreSQL only; SQLite's readers see the commit itself)."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
+
+
+def last_event_id() -> int:
+    """Return the id of the newest committed event, 0 for an empty log. One query."""
+    newest = Event.objects.order_by("-id").values_list("id", flat=True).first()
+    return newest or 0

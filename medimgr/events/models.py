@@ -1,0 +1,115 @@
+"""What happened (events), what is measured (ticks), and who is watching (workers, connections)."""
+
+import secrets
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.conf import settings
+from django.db import models
+
+
+def new_token() -> str:
+    """Return an unguessable name for a connection (192 bits)."""
+    return secrets.token_urlsafe(24)
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    """Named selections of the event log."""
+
+    def after(self, event_id: int) -> "EventQuerySet":
+        """Return the events that were committed after ``event_id``, oldest first."""
+        return self.filter(id__gt=event_id).order_by("id")
+
+    def on(self, topics: Iterable[str]) -> "EventQuerySet":
+        """Return the events of these topics."""
+        return self.filter(topic__in=list(topics))
+
+
+class Event(models.Model):
+    """One fact, written in the same transaction as the change that it reports.
+
+    The id is commit-ordered, so it serves as the ``id:`` of the stream.
+    """
+
+    topic = models.CharField(max_length=32)
+    key = models.CharField(max_length=200, help_text="The service, operation ... that it is about.")
+    data = models.JSONField(default=dict)
+    at = models.DateTimeField()
+
+    objects = EventQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        # Retention deletes by age.
+        indexes = (models.Index(fields=("at",), name="event_at"),)
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.topic} {self.key}"
+
+
+class Tick(models.Model):
+    """The latest measurements of one node: a single row, overwritten about once a second."""
+
+    node = models.CharField(max_length=100, unique=True)
+    at = models.DateTimeField()
+    data = models.JSONField(
+        default=dict,
+        help_text="Service key to [CPU percent, memory in MB], all services of the node.",
+    )
+
+    def __str__(self) -> str:
+        return f"tick of {self.node}"
+
+
+class StreamWorker(models.Model):
+    """One web process that serves streams. Its lease tells the living from the dead."""
+
+    node = models.CharField(max_length=100)
+    pid = models.PositiveIntegerField()
+    start_ticks = models.BigIntegerField(
+        help_text="Start time of the process in clock ticks since boot: with the pid, its identity."
+    )
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField(help_text="Renewed every few seconds while the process lives.")
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("node", "pid", "start_ticks"), name="worker_identity"),
+        )
+        indexes = (models.Index(fields=("seen_at",), name="worker_seen_at"),)
+
+    def __str__(self) -> str:
+        return f"{self.node}:{self.pid}"
+
+
+class Connection(models.Model):
+    """One open stream: the row exists exactly as long as the stream does."""
+
+    token = models.CharField(
+        max_length=64,
+        unique=True,
+        default=new_token,
+        help_text="What the client knows the connection by; whoever has it may end it.",
+    )
+    worker = models.ForeignKey(StreamWorker, on_delete=models.CASCADE, related_name="connections")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="connections")
+    address = models.CharField(max_length=64, help_text="The client's address.")
+    page = models.CharField(max_length=200, blank=True, help_text="The page that opened the stream.")
+    topics = models.JSONField(default=list)
+    connected_at = models.DateTimeField()
+    last_ping_at = models.DateTimeField(help_text="When the last heartbeat was handed over.")
+    events_sent = models.PositiveBigIntegerField(default=0)
+    bytes_sent = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        ordering = ("id",)
+        # The limit per client address is counted at each new connection.
+        indexes = (models.Index(fields=("address",), name="connection_address"),)
+        permissions = (("kick_connection", "Can end somebody's stream"),)
+
+    def __str__(self) -> str:
+        return f"stream {self.id} of {self.user_id} from {self.address}"
+
+    def duration_seconds(self, now: datetime) -> float:
+        """Return how long the stream has been open at ``now``."""
+        return max(0.0, (now - self.connected_at).total_seconds())

@@ -1,0 +1,25 @@
+"""The topics that a stream can carry, each with the model whose view permission opens it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Model
+
+from medimgr.lib.access import may
+
+_topics: dict[str, type[Model]] = {}
+
+
+def register(topic: str, model: type[Model]) -> None:
+    """Declare ``topic``; whoever may view ``model`` may subscribe. Called in ``AppConfig.ready()``."""
+    _topics[topic] = model
+
+
+def known() -> frozenset[str]:
+    """Return the names of all topics."""
+    return frozenset(_topics)
+
+
+def visible(user: Any, wanted: Iterable[str]) -> frozenset[str]:
+    """Return those of the ``wanted`` topics that ``user`` may see. Queries permissions once per user."""
+    return frozenset(t for t in wanted if t in _topics and may(user, "view", _topics[t]))

@@ -1,0 +1,25 @@
+"""Who may do what: the one question that page, admin, API and stream ask."""
+
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Model
+
+
+def permission(verb: str, model: type[Model]) -> str:
+    """Return the name of the Django permission that allows ``verb`` on ``model``."""
+    return f"{model._meta.app_label}.{verb}_{model._meta.model_name}"
+
+
+def may(user: AbstractBaseUser | AnonymousUser, verb: str, obj: Model | type[Model]) -> bool:
+    """Return whether ``user`` may do ``verb`` (``view``, ``start``, ``stop`` ...) to ``obj``.
+
+    ``obj`` is a row or a model class. Only active staff may do anything at all. The first call for a
+    user queries the database; Django caches the user's permissions on the user object after that.
+    """
+    person: Any = user
+    if not (person.is_active and person.is_staff):
+        return False
+    model = obj if isinstance(obj, type) else type(obj)
+    return bool(person.has_perm(permission(verb, model)))

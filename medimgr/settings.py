@@ -1,0 +1,150 @@
+"""Settings of medimgr. Every choice that differs between machines comes from the environment.
+
+``.env.example`` lists all variables; a test keeps the list and this file equal.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from csp.constants import NONE, SELF
+
+from medimgr.environment import Environment, default_node_name
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Environment(BASE_DIR / ".env")
+
+SECRET_KEY = env.secret(
+    "DJANGO_SECRET_KEY", remedy="script/bootstrap writes one into .env where there is none."
+)
+DEBUG = env.flag("DJANGO_DEBUG", False)
+ALLOWED_HOSTS = env.names("DJANGO_ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.names("DJANGO_CSRF_TRUSTED_ORIGINS", [])
+
+# --- medimgr's own -----------------------------------------------------------------------------
+MEDIMGR_NODE = env.text("MEDIMGR_NODE") or default_node_name()
+MEDIMGR_DATA_DIR = Path(env.text("MEDIMGR_DATA_DIR") or BASE_DIR / "var").resolve()
+MEDIMGR_STREAM_MAX_CONNECTIONS = env.number("MEDIMGR_STREAM_MAX_CONNECTIONS", 500, least=1)
+MEDIMGR_STREAM_MAX_PER_ADDRESS = env.number("MEDIMGR_STREAM_MAX_PER_ADDRESS", 10, least=1)
+MEDIMGR_STREAM_HEARTBEAT_SECONDS = env.seconds("MEDIMGR_STREAM_HEARTBEAT_SECONDS", 30.0, least=0.2)
+MEDIMGR_EVENT_KEEP_HOURS = env.number("MEDIMGR_EVENT_KEEP_HOURS", 24, least=1)
+MEDIMGR_OPERATION_KEEP_HOURS = env.number("MEDIMGR_OPERATION_KEEP_HOURS", 1)
+# The chore keeps what an operator may still ask about; the command's own default is an hour.
+MEDIMGR_HISTORY_KEEP_DAYS = env.number("MEDIMGR_HISTORY_KEEP_DAYS", 30, least=1)
+
+# --- database ----------------------------------------------------------------------------------
+_default_database = f"sqlite:///{MEDIMGR_DATA_DIR / 'medimgr.sqlite3'}"
+_database: dict[str, Any] = env.database("DATABASE_URL", _default_database)
+# A connection kept under ASGI is never used again and leaks, so none is kept.
+_database["CONN_MAX_AGE"] = 0
+if _database.get("ENGINE") == "django.db.backends.sqlite3":
+    _database["OPTIONS"] = {
+        "timeout": 20,
+        # A transaction that means to write takes the write lock at once, instead of failing half-way.
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+DATABASES = {"default": _database}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- what is installed -------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "daphne",  # before staticfiles, as its own check demands
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "servestatic.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "csp",
+    "ninja",
+    "medimgr.apps.MedimgrConfig",
+    "medimgr.events.apps.EventsConfig",
+    "operations.apps.OperationsConfig",
+    "monitoring.apps.MonitoringConfig",
+    "workstations.apps.WorkstationsConfig",
+]
+# Every entry can run async (a test asserts it): one sync-only middleware costs each request a thread.
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "medimgr.urls"
+ASGI_APPLICATION = "medimgr.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# --- the front door ----------------------------------------------------------------------------
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "login"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+# True wherever people come in by https; a plain-http trial on loopback needs the cookie too.
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.flag("DJANGO_SECURE_COOKIES", False)
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# --- words, times, files -----------------------------------------------------------------------
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = env.text("TZ") or "UTC"
+USE_TZ = True
+USE_I18N = True
+STATIC_URL = "/static/"
+STATIC_ROOT = MEDIMGR_DATA_DIR / "static"
+SERVESTATIC_USE_FINDERS = True
+SERVESTATIC_AUTOREFRESH = DEBUG
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.text("MEDIMGR_LOG_LEVEL") or "INFO"},
+}
+
+env.seal()
+MEDIMGR_DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,0 +1,19 @@
+"""Services, the supervisor that keeps them running, and the page that shows them."""
+
+from django.apps import AppConfig
+
+
+class MonitoringConfig(AppConfig):
+    """Registers topics, operation kinds and chores."""
+
+    name = "monitoring"
+
+    def ready(self) -> None:
+        """Declare what streams and operations this app has."""
+        from medimgr.events.topics import register
+        from monitoring import handlers
+        from monitoring.models import Node, Service
+
+        register("service", Service)
+        register("node", Node)
+        handlers.register_kinds()

@@ -1,0 +1,135 @@
+"""The words for what a service is doing. Imports the standard library alone.
+
+Four axes that are never mixed: state (what the process does), intent (what the operator wants),
+health (what the probes say), reason (why it is where it is). The names of the states are Supervisor's.
+"""
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """What a service's process is doing."""
+
+    STOPPED = "STOPPED"
+    """No process, on request."""
+    WAITING = "WAITING"
+    """Wanted up; waits for its dependencies or for a place to start."""
+    STARTING = "STARTING"
+    """A process runs, but has not proved itself yet."""
+    RUNNING = "RUNNING"
+    STOPPING = "STOPPING"
+    """Asked to end; some process of its tree is still there."""
+    BACKOFF = "BACKOFF"
+    """It failed; the next try waits for a timer."""
+    EXITED = "EXITED"
+    """It ended by itself, and the restart policy leaves it so."""
+    FATAL = "FATAL"
+    """It cannot be started, and trying again would not help."""
+    UNKNOWN = "UNKNOWN"
+    """No supervisor reports about it."""
+
+
+LIVE = frozenset({State.STARTING, State.RUNNING, State.STOPPING})
+"""States in which a process exists."""
+SETTLED_DOWN = frozenset({State.STOPPED, State.EXITED, State.FATAL})
+"""States without a process that nothing but an operator or a policy change leaves."""
+TROUBLED = frozenset({State.BACKOFF, State.FATAL, State.UNKNOWN})
+"""States that need somebody's attention."""
+
+
+class Intent(StrEnum):
+    """What the operator wants. Stored, so that it survives a reboot."""
+
+    UP = "up"
+    DOWN = "down"
+
+
+class Health(StrEnum):
+    """What the probes say."""
+
+    UNKNOWN = "unknown"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+
+
+class Reason(StrEnum):
+    """Why a service is where it is."""
+
+    NONE = ""
+    OPERATOR = "operator"
+    BOOT = "boot"
+    DEPENDENCY = "dependency"
+    CRASH = "crash"
+    COMPLETED = "completed"
+    START_TIMEOUT = "start-timeout"
+    STOP_TIMEOUT = "stop-timeout"
+    UNHEALTHY = "unhealthy"
+    HUNG = "hung"
+    MEMORY = "memory"
+    MAX_AGE = "max-age"
+    CONFIG = "config"
+    DELETED = "deleted"
+    SPAWN_ERROR = "spawn-error"
+    PORT_BUSY = "port-busy"
+    ADOPTED = "adopted"
+    SHUTDOWN = "shutdown"
+    AUTO_RECOVERY_OFF = "auto-recovery-off"
+
+
+class RestartPolicy(StrEnum):
+    """Which exits are followed by a restart."""
+
+    ALWAYS = "always"
+    ON_FAILURE = "on-failure"
+    NEVER = "never"
+
+
+class Condition(StrEnum):
+    """What a service waits for in another one."""
+
+    STARTED = "started"
+    """It is RUNNING."""
+    HEALTHY = "healthy"
+    """It is RUNNING and its probe says healthy."""
+
+
+class HealthKind(StrEnum):
+    """How a service's health is probed."""
+
+    NONE = "none"
+    HTTP = "http"
+    TCP = "tcp"
+
+
+class ExitSource(StrEnum):
+    """Where the knowledge of an exit status comes from."""
+
+    WAIT = "wait"
+    """The kernel told us as the parent."""
+    PROC = "proc"
+    """Read from the zombie's ``/proc`` entry."""
+    UNKNOWN = "unknown"
+    """It ended while nobody who could know was looking."""
+
+
+REASON_WORDS: dict[Reason, str] = {
+    Reason.NONE: "",
+    Reason.OPERATOR: "asked for by an operator",
+    Reason.BOOT: "started with the supervisor",
+    Reason.DEPENDENCY: "waits for what it depends on",
+    Reason.CRASH: "ended unexpectedly",
+    Reason.COMPLETED: "ended as expected",
+    Reason.START_TIMEOUT: "did not become ready in time",
+    Reason.STOP_TIMEOUT: "did not stop in time and was killed",
+    Reason.UNHEALTHY: "failed its health checks",
+    Reason.HUNG: "accepts connections but does not answer",
+    Reason.MEMORY: "used more memory than allowed",
+    Reason.MAX_AGE: "reached its maximum age",
+    Reason.CONFIG: "its settings changed",
+    Reason.DELETED: "its declaration was deleted",
+    Reason.SPAWN_ERROR: "could not be started",
+    Reason.PORT_BUSY: "its port is taken by another program",
+    Reason.ADOPTED: "taken over from the previous supervisor",
+    Reason.SHUTDOWN: "the supervisor was stopped",
+    Reason.AUTO_RECOVERY_OFF: "failed too often; auto-recovery has turned itself off",
+}

@@ -1,0 +1,16 @@
+"""What was asked of medimgr, by whom, and how it went."""
+
+from django.apps import AppConfig
+
+
+class OperationsConfig(AppConfig):
+    """Registers the ``operation`` topic and the app's own chores."""
+
+    name = "operations"
+
+    def ready(self) -> None:
+        """Declare what streams and chores this app has."""
+        from medimgr.events.topics import register
+        from operations.models import Operation
+
+        register("operation", Operation)

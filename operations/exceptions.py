@@ -1,0 +1,73 @@
+"""What can go wrong when something is asked for."""
+
+from medimgr.lib.problems import Problem
+
+
+class OperationProblem(Problem):
+    """The operation could not be accepted."""
+
+    code = "operation-problem"
+    status = 400
+
+
+class UnknownKind(OperationProblem):
+    """There is no such kind of operation."""
+
+    code = "unknown-kind"
+    status = 404
+
+
+class BadParameters(OperationProblem):
+    """The parameters do not fit this kind of operation."""
+
+    code = "bad-parameters"
+    status = 422
+
+
+class TargetBusy(OperationProblem):
+    """Another operation on the same target is still under way."""
+
+    code = "target-busy"
+    status = 409
+
+
+class KeyReused(OperationProblem):
+    """The idempotency key was used before for a different request."""
+
+    code = "idempotency-key-reused"
+    status = 409
+
+
+class NotPermitted(OperationProblem):
+    """You may not do this."""
+
+    code = "not-permitted"
+    status = 403
+
+
+class NotCancellable(OperationProblem):
+    """The operation has finished; there is nothing to cancel."""
+
+    code = "not-cancellable"
+    status = 409
+
+
+class LeaseLost(OperationProblem):
+    """Somebody else owns or has ended this operation: stop working on it."""
+
+    code = "lease-lost"
+    status = 409
+
+
+class OperationFailed(Exception):
+    """Raised by a handler to end its operation as FAILED with a stable ``code`` and a message."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        """Take the code for programs and the detail for people."""
+        self.code = code
+        self.detail = detail
+        super().__init__(detail)
+
+
+class Cancelled(Exception):
+    """Raised inside a handler, at a check, when its operation was asked to stop."""

@@ -1,0 +1,192 @@
+"""The operation: one requested action, from the request to its one true end."""
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.urls import NoReverseMatch, reverse
+
+from operations.states import ACTIVE_VALUES, FINISHED_VALUES, Status
+
+
+class OperationQuerySet(models.QuerySet["Operation"]):
+    """Named selections of operations."""
+
+    def active(self) -> "OperationQuerySet":
+        """Return those that have not ended."""
+        return self.filter(status__in=ACTIVE_VALUES)
+
+    def finished(self) -> "OperationQuerySet":
+        """Return those that have ended, whichever way."""
+        return self.filter(status__in=FINISHED_VALUES)
+
+    def of(self, target_type: str, target_key: str) -> "OperationQuerySet":
+        """Return the operations on one target."""
+        return self.filter(target_type=target_type, target_key=target_key)
+
+    def claimable(self, queue: str, now: datetime) -> "OperationQuerySet":
+        """Return what the server of ``queue`` may take up now, in the order to take it."""
+        return self.filter(queue=queue, status=Status.PENDING, run_after__lte=now).order_by("id")
+
+
+class Operation(models.Model):
+    """One requested action on one target. This table is the audit: who, what, why, and how it ended."""
+
+    kind = models.CharField(max_length=64)
+    target_type = models.CharField(max_length=32)
+    target_key = models.CharField(max_length=200)
+    parameters = models.JSONField(default=dict, blank=True)
+    queue = models.CharField(max_length=120, help_text="Who carries it out.")
+    status = models.CharField(
+        max_length=10, choices=[(s.value, s.value.lower()) for s in Status], default=Status.PENDING
+    )
+
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="operations",
+    )
+    requester = models.CharField(
+        max_length=150, help_text="The requester's name, kept when the account goes."
+    )
+    source = models.CharField(max_length=16, help_text="page, admin, api, command or system.")
+    address = models.CharField(max_length=64, blank=True)
+    reason = models.CharField(max_length=500, blank=True)
+    idempotency_key = models.CharField(max_length=200, blank=True)
+    batch = models.CharField(
+        max_length=40, blank=True, help_text="Shared by operations that one request made."
+    )
+
+    created_at = models.DateTimeField()
+    run_after = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    deadline_at = models.DateTimeField(help_text="Past this it ends as TIMEOUT.")
+
+    lease_owner = models.CharField(max_length=120, blank=True)
+    lease_token = models.PositiveIntegerField(
+        default=0, help_text="Grows by one at each claim; every write of the holder names it."
+    )
+    lease_until = models.DateTimeField(null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+
+    progress_done = models.PositiveIntegerField(default=0)
+    progress_total = models.PositiveIntegerField(default=0)
+    progress_message = models.CharField(max_length=300, blank=True)
+    error_code = models.CharField(max_length=64, blank=True)
+    error_detail = models.TextField(blank=True)
+    retry_of = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="retries"
+    )
+
+    objects = OperationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("target_type", "target_key"),
+                condition=Q(status__in=ACTIVE_VALUES),
+                name="one_active_operation_per_target",
+            ),
+            models.UniqueConstraint(
+                fields=("requester", "idempotency_key"),
+                condition=~Q(idempotency_key=""),
+                name="idempotency_key_per_requester",
+            ),
+            models.CheckConstraint(condition=Q(status__in=[s.value for s in Status]), name="known_status"),
+            models.CheckConstraint(
+                condition=Q(status__in=ACTIVE_VALUES, finished_at__isnull=True)
+                | Q(status__in=FINISHED_VALUES, finished_at__isnull=False),
+                name="finished_operations_say_when",
+            ),
+        )
+        indexes = (
+            # The claim: pending work of one queue, oldest first.
+            models.Index(
+                fields=("queue", "id"), condition=Q(status=Status.PENDING), name="operation_pending"
+            ),
+            # The reaper: running work whose lease or deadline has passed.
+            models.Index(
+                fields=("lease_until",), condition=Q(status=Status.RUNNING), name="operation_leases"
+            ),
+            # Purge: finished work by age.
+            models.Index(
+                fields=("finished_at",),
+                condition=Q(finished_at__isnull=False),
+                name="operation_finished",
+            ),
+            # The history of one target, newest first.
+            models.Index(fields=("target_type", "target_key", "-id"), name="operation_target"),
+        )
+        permissions = (
+            ("cancel_operation", "Can cancel an operation"),
+            ("retry_operation", "Can ask for an operation again"),
+            ("purge_operation", "Can delete finished operations"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.target_key} ({self.status.lower()})"
+
+    def get_absolute_url(self) -> str:
+        """Return the page of the operation."""
+        try:
+            return reverse("operations:operation", args=[self.pk])
+        except NoReverseMatch:  # the page is not mounted, as under a test's own URLconf
+            return f"/operations/{self.pk}/"
+
+    @property
+    def target(self) -> str:
+        """Return the target as clients know it: ``service:backend``."""
+        return f"{self.target_type}:{self.target_key}"
+
+    def public(self) -> dict[str, Any]:
+        """Return the shape that API and stream show. No query."""
+        error = None
+        if self.error_code:
+            error = {"code": self.error_code, "detail": self.error_detail}
+        return {
+            "id": self.pk,
+            "kind": self.kind,
+            "target": self.target,
+            "status": self.status,
+            "progress": {
+                "done": self.progress_done,
+                "total": self.progress_total,
+                "message": self.progress_message,
+            },
+            "error": error,
+            "requested_by": self.requester,
+            "source": self.source,
+            "reason": self.reason,
+            "batch": self.batch,
+            "created_at": _iso(self.created_at),
+            "started_at": _iso(self.started_at),
+            "finished_at": _iso(self.finished_at),
+            "cancel_requested": self.cancel_requested_at is not None,
+            "url": self.get_absolute_url(),
+        }
+
+
+class ChoreRun(models.Model):
+    """When a periodic chore last ran, how it went, and who holds it now."""
+
+    name = models.CharField(max_length=64, primary_key=True)
+    owner = models.CharField(max_length=120, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    next_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    result = models.CharField(max_length=300, blank=True)
+    error = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat().replace("+00:00", "Z") if moment else None

@@ -1,0 +1,35 @@
+"""What every test may use: three people, and the clock."""
+
+import pytest
+from django.contrib.auth.models import Permission, User
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    """An operator: staff, with every permission of medimgr's apps."""
+    user = User.objects.create_user("alice", password="alice-password", is_staff=True)
+    user.user_permissions.set(
+        Permission.objects.filter(
+            content_type__app_label__in=["monitoring", "operations", "events", "workstations"]
+        )
+    )
+    return user
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    """A viewer: staff who may look and not touch."""
+    user = User.objects.create_user("bob", password="bob-password", is_staff=True)
+    user.user_permissions.set(
+        Permission.objects.filter(
+            content_type__app_label__in=["monitoring", "operations", "events", "workstations"],
+            codename__startswith="view_",
+        )
+    )
+    return user
+
+
+@pytest.fixture
+def charlie(db: None) -> User:
+    """A stranger: has an account, is no staff."""
+    return User.objects.create_user("charlie", password="charlie-password")

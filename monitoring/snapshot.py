@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from medimgr.events.log import last_event_id
 from medimgr.events.models import Tick
-from monitoring.models import Node, Service, ServiceQuerySet, State
+from monitoring.models import Node, Service, ServiceQuerySet
+from monitoring.states import State
 from operations.models import Operation
 
 

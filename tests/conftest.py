@@ -1,7 +1,13 @@
-"""What every test may use: three people, and the clock."""
+"""What every test may use: three people, and a medimgr of its own to run."""
+
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from pytest_django import DjangoDbBlocker
+
+from tests.running import Instance
 
 
 @pytest.fixture
@@ -33,3 +39,17 @@ def bob(db: None) -> User:
 def charlie(db: None) -> User:
     """A stranger: has an account, is no staff."""
     return User.objects.create_user("charlie", password="charlie-password")
+
+
+@pytest.fixture
+def instance(tmp_path: Path, django_db_blocker: DjangoDbBlocker) -> Iterator[Instance]:
+    """A medimgr installation of the test's own; all its processes end with the test.
+
+    ``with instance.database():`` lets the ORM see its database.
+    """
+    with django_db_blocker.unblock():
+        running = Instance(tmp_path)
+        try:
+            yield running
+        finally:
+            running.close()

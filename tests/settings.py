@@ -14,6 +14,11 @@ from pathlib import Path
 _data_dir = Path(tempfile.mkdtemp(prefix="medimgr-test-"))
 atexit.register(shutil.rmtree, _data_dir, ignore_errors=True)
 
+# Whatever a developer has set, here or in .env, is not what the tests are about.
+for _line in (Path(__file__).parent.parent / ".env.example").read_text(encoding="utf-8").splitlines():
+    if _line[:1].isalpha():
+        os.environ[_line.partition("=")[0]] = ""
+
 os.environ["DJANGO_SETTINGS_MODULE"] = "medimgr.settings"
 os.environ["DJANGO_SECRET_KEY"] = "only-for-tests-" + "x" * 50
 os.environ["MEDIMGR_DATA_DIR"] = str(_data_dir)

@@ -1,4 +1,4 @@
-"""Asks for something to be done to services. Page, API, admin and the ``services`` command all come through here."""
+"""Asks for something to be done to services: the one way in for API, page, admin and ``services``."""
 
 import uuid
 from collections.abc import Iterable

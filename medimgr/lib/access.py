@@ -6,6 +6,8 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Model
 
+from medimgr.lib.problems import Problem
+
 
 def permission(verb: str, model: type[Model]) -> str:
     """Return the name of the Django permission that allows ``verb`` on ``model``."""
@@ -23,3 +25,20 @@ def may(user: AbstractBaseUser | AnonymousUser, verb: str, obj: Model | type[Mod
         return False
     model = obj if isinstance(obj, type) else type(obj)
     return bool(person.has_perm(permission(verb, model)))
+
+
+class NotAllowed(Problem):
+    """You may not do this."""
+
+    code = "not-permitted"
+    status = 403
+
+
+def demand(user: AbstractBaseUser | AnonymousUser, verb: str, obj: Model | type[Model]) -> None:
+    """Raise NotAllowed, naming the missing permission, unless ``user`` may do ``verb``. See :func:`may`."""
+    if not may(user, verb, obj):
+        model = obj if isinstance(obj, type) else type(obj)
+        raise NotAllowed(
+            f"This needs a staff account with the permission {permission(verb, model)!r}. "
+            "Ask an administrator to grant it."
+        )

@@ -4,22 +4,24 @@ The newest event id is read first. Events are absolute values, so applying one t
 already contains changes nothing, and a stream that goes on from that id misses nothing.
 """
 
+from collections import defaultdict
 from typing import Any
 
 from django.utils import timezone
 
 from medimgr.events.log import last_event_id
 from medimgr.events.models import Tick
-from monitoring.models import Node, Service, ServiceQuerySet
+from monitoring.models import Dependency, Node, Service, ServiceQuerySet
 from monitoring.states import State
 from operations.models import Operation
 
 
 def services_snapshot(services: ServiceQuerySet | None = None) -> dict[str, Any]:
-    """Return ``{count, items, nodes, last_event_id}`` in five queries, however many services there are.
+    """Return ``{count, items, nodes, last_event_id}`` in six queries, however many services there are.
 
     An item is ``Service.public()`` with ``cpu_percent``, ``memory_mb`` (None where nothing runs or is
-    measured) and ``operation`` (the active operation's public shape, or None). A service whose node no
+    measured), ``operation`` (the active operation's public shape, or None) and ``needs`` (the keys of
+    the services that it waits for). A service whose node no
     supervisor reports for is shown as UNKNOWN: what the database last heard may long be untrue.
     """
     event_id = last_event_id()
@@ -33,6 +35,12 @@ def services_snapshot(services: ServiceQuerySet | None = None) -> dict[str, Any]
         operation.target_key: operation.public()
         for operation in Operation.objects.active().filter(target_type="service")
     }
+    needs: dict[str, list[str]] = defaultdict(list)
+    pairs = Dependency.objects.values_list("service__key", "needs__key").order_by(
+        "service__key", "needs__key"
+    )
+    for service_key, needed_key in pairs:
+        needs[service_key].append(needed_key)
     rows = services if services is not None else Service.objects.all()
     items = []
     for service in rows.for_display():
@@ -40,6 +48,7 @@ def services_snapshot(services: ServiceQuerySet | None = None) -> dict[str, Any]
         cpu_and_memory = figures.get(service.key) if service.status.pid else None
         item["cpu_percent"], item["memory_mb"] = cpu_and_memory or (None, None)
         item["operation"] = operations.get(service.key)
+        item["needs"] = needs[service.key]
         if not nodes[item["node"]].is_supervised(now):
             item["last_state"], item["state"] = item["state"], State.UNKNOWN.value
         items.append(item)

@@ -4,7 +4,7 @@ from pydantic import BaseModel
 
 from monitoring.models import Service
 from operations import registry
-from operations.registry import Kind
+from operations.registry import Kind, node_queue
 
 
 class StopParameters(BaseModel, extra="forbid"):
@@ -20,9 +20,32 @@ AUTO_RECOVERY_ON = "service.auto-recovery-on"
 AUTO_RECOVERY_OFF = "service.auto-recovery-off"
 
 
+def _queue(service: Service) -> str:
+    return node_queue(service.node.name)
+
+
 def register_kinds() -> None:
-    """Declare the kinds. Called once, when the app is ready."""
-    registry.register(Kind(START, "Start", Service, "start", supersedes=frozenset({START, STOP})))
+    """Declare the kinds. Called once, when the app is ready.
+
+    Who gives way to whom, on one service:
+
+    * stop replaces a start or restart, waiting or running: an operator who wants it down gets it down.
+      It replaces another stop only by force, since a second polite stop would add nothing;
+    * start replaces a stop, waiting or running: the machine turns a stop under way into a start as
+      soon as the old processes are gone;
+    * restart replaces a start or stop that still waits (MediVote's rule), never one under way.
+    """
+    registry.register(
+        Kind(
+            START,
+            "Start",
+            Service,
+            "start",
+            supersedes=frozenset({STOP}),
+            preempts=frozenset({STOP}),
+            queue=_queue,
+        )
+    )
     registry.register(
         Kind(
             STOP,
@@ -30,16 +53,27 @@ def register_kinds() -> None:
             Service,
             "stop",
             parameters=StopParameters,
-            # An operator who wants it down gets it down, whatever else is under way.
-            supersedes=frozenset({START, RESTART, STOP}),
+            supersedes=frozenset({START, RESTART}),
+            preempts=frozenset({START, RESTART}),
+            overrides_by_force=frozenset({STOP}),
+            queue=_queue,
         )
     )
     registry.register(
-        # MediVote's rule: a restart may take the place of a start or stop that still waits.
-        Kind(RESTART, "Restart", Service, "restart", supersedes=frozenset({START, STOP}))
+        Kind(RESTART, "Restart", Service, "restart", supersedes=frozenset({START, STOP}), queue=_queue)
     )
-    for name, label in (
-        (AUTO_RECOVERY_ON, "Turn auto-recovery on"),
-        (AUTO_RECOVERY_OFF, "Turn auto-recovery off"),
+    for name, label, opposite in (
+        (AUTO_RECOVERY_ON, "Turn auto-recovery on", AUTO_RECOVERY_OFF),
+        (AUTO_RECOVERY_OFF, "Turn auto-recovery off", AUTO_RECOVERY_ON),
     ):
-        registry.register(Kind(name, label, Service, "recover", deadline_seconds=60.0))
+        registry.register(
+            Kind(
+                name,
+                label,
+                Service,
+                "recover",
+                deadline_seconds=60.0,
+                supersedes=frozenset({opposite}),
+                queue=_queue,
+            )
+        )

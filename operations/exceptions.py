@@ -31,6 +31,27 @@ class TargetBusy(OperationProblem):
     status = 409
 
 
+class TargetGone(OperationProblem):
+    """What the operation was about does not exist any more."""
+
+    code = "target-gone"
+    status = 404
+
+
+class OperationGone(OperationProblem):
+    """There is no such operation any more; finished operations are deleted after a while."""
+
+    code = "operation-gone"
+    status = 404
+
+
+class NotRetryable(OperationProblem):
+    """Only an operation that failed, timed out or was cancelled can be asked for again."""
+
+    code = "not-retryable"
+    status = 409
+
+
 class KeyReused(OperationProblem):
     """The idempotency key was used before for a different request."""
 

@@ -28,7 +28,9 @@ class OperationQuerySet(models.QuerySet["Operation"]):
 
     def claimable(self, queue: str, now: datetime) -> "OperationQuerySet":
         """Return what the server of ``queue`` may take up now, in the order to take it."""
-        return self.filter(queue=queue, status=Status.PENDING, run_after__lte=now).order_by("id")
+        return self.filter(
+            queue=queue, status=Status.PENDING, run_after__lte=now, deadline_at__gt=now
+        ).order_by("id")
 
 
 class Operation(models.Model):
@@ -73,6 +75,7 @@ class Operation(models.Model):
     )
     lease_until = models.DateTimeField(null=True, blank=True)
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    cancel_requested_by = models.CharField(max_length=150, blank=True)
 
     progress_done = models.PositiveIntegerField(default=0)
     progress_total = models.PositiveIntegerField(default=0)

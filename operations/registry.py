@@ -1,13 +1,14 @@
 """The kinds of operations. Apps above declare theirs in ``AppConfig.ready()``; nothing here imports them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Model
 from pydantic import BaseModel
 
 from operations.exceptions import UnknownKind
+from operations.states import Status
 
 if TYPE_CHECKING:
     from operations.executor import Job
@@ -18,6 +19,10 @@ WORKER_QUEUE = "worker"
 def node_queue(node: str) -> str:
     """Return the queue that the supervisor of ``node`` serves."""
     return f"node:{node}"
+
+
+def _worker_queue(_target: Any) -> str:
+    return WORKER_QUEUE
 
 
 class NoParameters(BaseModel, extra="forbid"):
@@ -38,7 +43,15 @@ class Kind:
     parameters: type[BaseModel] = NoParameters
     deadline_seconds: float = 300.0
     supersedes: frozenset[str] = frozenset()
-    """Kinds whose waiting or running operation on the same target this one replaces."""
+    """Kinds whose waiting operation on the same target this one replaces."""
+    preempts: frozenset[str] = frozenset()
+    """Kinds whose running operation on the same target this one replaces."""
+    overrides_by_force: frozenset[str] = frozenset()
+    """Kinds whose waiting or running operation this one replaces if its parameter ``force`` is true."""
+    target_field: str = "key"
+    """The field of ``model`` that ``target_key`` holds."""
+    queue: Callable[[Any], str] = field(default=_worker_queue, compare=False)
+    """The queue for a target; asked again at a retry, since a service may have moved to another node."""
     handler: "Callable[[Job], None] | None" = field(default=None, compare=False)
     """What the operations worker calls. None: a supervisor carries it out."""
 
@@ -46,6 +59,19 @@ class Kind:
     def target_type(self) -> str:
         """Return the type of the target: ``service``."""
         return self.name.partition(".")[0]
+
+    def replaces(self, parameters: Mapping[str, Any], other: str, status: Status) -> bool:
+        """Return whether a new operation of this kind ends an active one of kind ``other``.
+
+        ``parameters`` are the new one's, ``status`` is the active one's (PENDING or RUNNING). Pure.
+        """
+        if other in self.overrides_by_force and parameters.get("force") is True:
+            return True
+        return other in (self.supersedes if status == Status.PENDING else self.preempts)
+
+    def find(self, target_key: str) -> Model | None:
+        """Return the target that ``target_key`` names, None where it is gone. One query."""
+        return self.model._default_manager.filter(**{self.target_field: target_key}).first()
 
 
 _kinds: dict[str, Kind] = {}

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.urls import NoReverseMatch, reverse
 
+from medimgr.lib.units import iso
 from operations.states import ACTIVE_VALUES, FINISHED_VALUES, Status
 
 
@@ -167,9 +168,9 @@ class Operation(models.Model):
             "source": self.source,
             "reason": self.reason,
             "batch": self.batch,
-            "created_at": _iso(self.created_at),
-            "started_at": _iso(self.started_at),
-            "finished_at": _iso(self.finished_at),
+            "created_at": iso(self.created_at),
+            "started_at": iso(self.started_at),
+            "finished_at": iso(self.finished_at),
             "cancel_requested": self.cancel_requested_at is not None,
             "url": self.get_absolute_url(),
         }
@@ -189,7 +190,3 @@ class ChoreRun(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return moment.isoformat().replace("+00:00", "Z") if moment else None

@@ -1,4 +1,6 @@
-"""Durations and sizes in the forms that people and clients read."""
+"""Durations, sizes and moments in the forms that people and clients read."""
+
+from datetime import datetime
 
 
 def clock(seconds: float) -> str:
@@ -10,3 +12,8 @@ def clock(seconds: float) -> str:
 def megabytes(size: int) -> float:
     """Return bytes as megabytes (MiB), rounded to a tenth."""
     return round(size / (1024 * 1024), 1)
+
+
+def iso(moment: datetime | None) -> str | None:
+    """Return a moment in UTC as ISO 8601 with a ``Z``, None for None."""
+    return moment.isoformat().replace("+00:00", "Z") if moment else None

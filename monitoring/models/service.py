@@ -1,7 +1,5 @@
-"""What operators declare (services, dependencies) and what the supervisor reports (status, runs, history)."""
+"""What operators declare: services, and what each needs of others."""
 
-import uuid
-from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -12,66 +10,11 @@ from django.utils import timezone
 
 from medimgr.events.log import publish
 from monitoring import declaration
-from monitoring.states import (
-    Condition,
-    ExitSource,
-    Health,
-    HealthKind,
-    Intent,
-    Reason,
-    RestartPolicy,
-    State,
-)
+from monitoring.models.choices import choices
+from monitoring.models.node import Node
+from monitoring.models.status import ServiceStatus
+from monitoring.states import Condition, HealthKind, Intent, RestartPolicy
 from monitoring.supervisor.spec import HealthCheck, Needs, ServiceSpec
-
-
-def _choices(
-    words: type[State | Intent | Health | Reason | RestartPolicy | Condition | HealthKind | ExitSource],
-) -> list[tuple[str, str]]:
-    return [(word.value, word.value) for word in words]
-
-
-class Node(models.Model):
-    """A machine with a supervisor. The epoch fences a supervisor that has lost its lease."""
-
-    name = models.CharField(max_length=100, unique=True)
-    epoch = models.PositiveIntegerField(
-        default=0, help_text="Grows by one whenever a supervisor takes the node over."
-    )
-    supervisor_pid = models.PositiveIntegerField(null=True, blank=True)
-    boot_id = models.CharField(max_length=64, blank=True)
-    version = models.CharField(max_length=32, blank=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    heartbeat_at = models.DateTimeField(null=True, blank=True)
-    problem = models.CharField(
-        max_length=300,
-        blank=True,
-        help_text="What is wrong with the node itself, such as a full disk.",
-    )
-
-    HEARTBEAT_SECONDS = 2.0
-    STALE_SECONDS = 10.0
-
-    def __str__(self) -> str:
-        return self.name
-
-    def is_supervised(self, now: datetime) -> bool:
-        """Return whether a supervisor has reported within the last ten seconds."""
-        if self.supervisor_pid is None or self.heartbeat_at is None:
-            return False
-        return (now - self.heartbeat_at).total_seconds() < self.STALE_SECONDS
-
-    def public(self, now: datetime) -> dict[str, Any]:
-        """Return the shape that API and stream show."""
-        return {
-            "name": self.name,
-            "supervised": self.is_supervised(now),
-            "supervisor_pid": self.supervisor_pid,
-            "started_at": iso(self.started_at),
-            "heartbeat_at": iso(self.heartbeat_at),
-            "version": self.version,
-            "problem": self.problem,
-        }
 
 
 class ServiceQuerySet(models.QuerySet["Service"]):
@@ -135,7 +78,7 @@ class Service(models.Model):
     )
 
     restart_policy = models.CharField(
-        max_length=10, choices=_choices(RestartPolicy), default=RestartPolicy.ALWAYS
+        max_length=10, choices=choices(RestartPolicy), default=RestartPolicy.ALWAYS
     )
     success_exit_codes = models.JSONField(default=declaration.default_success_codes)
     backoff_base_seconds = models.FloatField(
@@ -163,7 +106,7 @@ class Service(models.Model):
         help_text="Then the whole process tree is killed.",
     )
 
-    health_kind = models.CharField(max_length=8, choices=_choices(HealthKind), default=HealthKind.NONE)
+    health_kind = models.CharField(max_length=8, choices=choices(HealthKind), default=HealthKind.NONE)
     health_url = models.CharField(max_length=500, blank=True)
     health_port = models.PositiveIntegerField(null=True, blank=True)
     health_interval_seconds = models.FloatField(
@@ -313,7 +256,7 @@ class Dependency(models.Model):
 
     service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="dependencies")
     needs = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="dependents")
-    condition = models.CharField(max_length=10, choices=_choices(Condition), default=Condition.STARTED)
+    condition = models.CharField(max_length=10, choices=choices(Condition), default=Condition.STARTED)
 
     class Meta:
         verbose_name_plural = "dependencies"
@@ -326,135 +269,3 @@ class Dependency(models.Model):
 
     def __str__(self) -> str:
         return f"{self.service} needs {self.needs}"
-
-
-class ServiceStatus(models.Model):
-    """What a service is doing, as its supervisor last reported it. Written by the supervisor alone."""
-
-    service = models.OneToOneField(Service, on_delete=models.CASCADE, primary_key=True, related_name="status")
-    intent = models.CharField(max_length=4, choices=_choices(Intent), default=Intent.UP)
-    state = models.CharField(max_length=8, choices=_choices(State), default=State.STOPPED)
-    health = models.CharField(max_length=9, choices=_choices(Health), default=Health.UNKNOWN)
-    reason = models.CharField(max_length=20, choices=_choices(Reason), default=Reason.NONE, blank=True)
-    detail = models.CharField(max_length=500, blank=True, help_text="The reason in words.")
-    since = models.DateTimeField(help_text="In this state since then.")
-    pid = models.PositiveIntegerField(null=True, blank=True)
-    process_started_at = models.DateTimeField(null=True, blank=True)
-    restarts = models.PositiveIntegerField(
-        default=0, help_text="Restarts by the supervisor since an operator last started it."
-    )
-    auto_recovery = models.BooleanField(default=True)
-    needs_restart = models.BooleanField(
-        default=False, help_text="Its settings have changed since the process started."
-    )
-
-    class Meta:
-        verbose_name_plural = "service statuses"
-        constraints = (
-            models.CheckConstraint(
-                condition=models.Q(state__in=[s.value for s in State]), name="known_state"
-            ),
-            models.CheckConstraint(
-                condition=models.Q(intent__in=[i.value for i in Intent]), name="known_intent"
-            ),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.service_id}: {self.state}"
-
-    def public(self) -> dict[str, Any]:
-        """Return the shape that API and stream show. No query."""
-        return {
-            "state": self.state,
-            "health": self.health,
-            "intent": self.intent,
-            "reason": self.reason,
-            "detail": self.detail,
-            "pid": self.pid,
-            "since": iso(self.since),
-            "process_started_at": iso(self.process_started_at),
-            "restarts": self.restarts,
-            "auto_recovery": self.auto_recovery,
-            "needs_restart": self.needs_restart,
-        }
-
-
-class Run(models.Model):
-    """One life of one service's process, from the spawn to the exit."""
-
-    run_id = models.UUIDField(primary_key=True, default=uuid.uuid4)
-    service = models.ForeignKey(Service, null=True, on_delete=models.SET_NULL, related_name="runs")
-    service_key = models.CharField(max_length=63)
-    node = models.CharField(max_length=100)
-    pid = models.PositiveIntegerField(null=True)
-    start_ticks = models.BigIntegerField(null=True)
-    boot_id = models.CharField(max_length=64, blank=True)
-    command = models.JSONField(default=list)
-    reason = models.CharField(max_length=20, choices=_choices(Reason), help_text="Why it was started.")
-    started_at = models.DateTimeField()
-    ready_at = models.DateTimeField(null=True)
-    ended_at = models.DateTimeField(null=True)
-    exit_code = models.IntegerField(null=True)
-    exit_signal = models.CharField(max_length=16, blank=True)
-    exit_source = models.CharField(max_length=8, choices=_choices(ExitSource), blank=True)
-    end_reason = models.CharField(max_length=20, choices=_choices(Reason), blank=True)
-    log_offset = models.BigIntegerField(default=0, help_text="Where its lines begin in the log file.")
-
-    class Meta:
-        ordering = ("-started_at",)
-        constraints = (
-            models.UniqueConstraint(
-                fields=("service",),
-                condition=models.Q(ended_at__isnull=True),
-                name="one_live_run_per_service",
-            ),
-        )
-        indexes = (
-            models.Index(fields=("service", "-started_at"), name="run_history"),
-            models.Index(fields=("ended_at",), condition=models.Q(ended_at__isnull=False), name="run_ended"),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.service_key} pid {self.pid}"
-
-
-class Transition(models.Model):
-    """One change of a service's state: its history, in order."""
-
-    service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="transitions")
-    at = models.DateTimeField()
-    from_state = models.CharField(max_length=8, choices=_choices(State))
-    to_state = models.CharField(max_length=8, choices=_choices(State))
-    reason = models.CharField(max_length=20, choices=_choices(Reason), blank=True)
-    detail = models.CharField(max_length=500, blank=True)
-    pid = models.PositiveIntegerField(null=True)
-    run_id = models.UUIDField(null=True)
-    operation_id = models.BigIntegerField(null=True)
-
-    class Meta:
-        ordering = ("-id",)
-        indexes = (
-            models.Index(fields=("service", "-id"), name="transition_history"),
-            models.Index(fields=("at",), name="transition_age"),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.service_id}: {self.from_state} → {self.to_state}"
-
-    def public(self) -> dict[str, Any]:
-        """Return the shape that API and page show. No query."""
-        return {
-            "id": self.pk,
-            "at": iso(self.at),
-            "from": self.from_state,
-            "to": self.to_state,
-            "reason": self.reason,
-            "detail": self.detail,
-            "pid": self.pid,
-            "operation": self.operation_id,
-        }
-
-
-def iso(moment: datetime | None) -> str | None:
-    """Return a moment as ISO 8601 in UTC, None for None."""
-    return moment.isoformat().replace("+00:00", "Z") if moment else None

@@ -1,0 +1,51 @@
+"""The machine that a supervisor runs on."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+
+from medimgr.lib.units import iso
+
+
+class Node(models.Model):
+    """A machine with a supervisor. The epoch fences a supervisor that has lost its lease."""
+
+    name = models.CharField(max_length=100, unique=True)
+    epoch = models.PositiveIntegerField(
+        default=0, help_text="Grows by one whenever a supervisor takes the node over."
+    )
+    supervisor_pid = models.PositiveIntegerField(null=True, blank=True)
+    boot_id = models.CharField(max_length=64, blank=True)
+    version = models.CharField(max_length=32, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    problem = models.CharField(
+        max_length=300,
+        blank=True,
+        help_text="What is wrong with the node itself, such as a full disk.",
+    )
+
+    HEARTBEAT_SECONDS = 2.0
+    STALE_SECONDS = 10.0
+
+    def __str__(self) -> str:
+        return self.name
+
+    def is_supervised(self, now: datetime) -> bool:
+        """Return whether a supervisor has reported within the last ten seconds."""
+        if self.supervisor_pid is None or self.heartbeat_at is None:
+            return False
+        return (now - self.heartbeat_at).total_seconds() < self.STALE_SECONDS
+
+    def public(self, now: datetime) -> dict[str, Any]:
+        """Return the shape that API and stream show."""
+        return {
+            "name": self.name,
+            "supervised": self.is_supervised(now),
+            "supervisor_pid": self.supervisor_pid,
+            "started_at": iso(self.started_at),
+            "heartbeat_at": iso(self.heartbeat_at),
+            "version": self.version,
+            "problem": self.problem,
+        }

@@ -12,7 +12,9 @@ from monitoring.states import Health, Intent, Reason, State
 class ServiceStatus(models.Model):
     """What a service is doing, as its supervisor last reported it. Written by the supervisor alone."""
 
-    service = models.OneToOneField(Service, on_delete=models.CASCADE, primary_key=True, related_name="status")
+    service = models.OneToOneField(
+        "Service", on_delete=models.CASCADE, primary_key=True, related_name="status"
+    )
     intent = models.CharField(max_length=4, choices=choices(Intent), default=Intent.UP)
     state = models.CharField(max_length=8, choices=choices(State), default=State.STOPPED)
     health = models.CharField(max_length=9, choices=choices(Health), default=Health.UNKNOWN)

@@ -1,0 +1,119 @@
+"""Which process is meant: a pid alone is reused, a pid with its start time and this boot is not."""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+PF_KTHREAD = 0x00200000
+MARKER = "MEDIMGR_RUN_ID"
+"""The environment variable that every process of a run inherits."""
+MARKER_SERVICE = "MEDIMGR_SERVICE"
+MARKER_NODE = "MEDIMGR_NODE"
+_ENVIRON_LIMIT = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One run's main process. ``start_ticks`` is field 22 of ``/proc/<pid>/stat``."""
+
+    pid: int
+    start_ticks: int
+    boot_id: str
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProcEntry:
+    """What one line of ``/proc/<pid>/stat`` says. Ticks are 1/``SC_CLK_TCK`` seconds."""
+
+    ppid: int
+    pgrp: int
+    session: int
+    start_ticks: int
+    cpu_ticks: int
+    """User and system time of the process's own threads."""
+    children_ticks: int
+    """The same of children that have ended and were waited for."""
+    rss_bytes: int
+    state: str
+    threads: int
+    flags: int
+    exit_status: int
+    """How it ended, as ``wait`` encodes it; 0 while it runs, and 0 where we may not know."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs. A zombie whose other threads go on is alive; an ordinary one is not."""
+        return self.state not in "ZXx" or self.threads > 1
+
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def parse_stat(line: bytes) -> ProcEntry:
+    """Parse ``/proc/<pid>/stat``. Raises ValueError or IndexError where it is no such line.
+
+    The program's name stands in brackets and may hold anything, brackets and line ends included, so the
+    numbers begin behind the last closing one.
+    """
+    field = line[line.rindex(b")") + 2 :].split()
+    # field[n - 3] is field n of proc(5): the pid and the name are cut off.
+    return ProcEntry(
+        ppid=int(field[1]),
+        pgrp=int(field[2]),
+        session=int(field[3]),
+        start_ticks=int(field[19]),
+        cpu_ticks=int(field[11]) + int(field[12]),
+        children_ticks=int(field[13]) + int(field[14]),
+        rss_bytes=int(field[21]) * _PAGE,
+        state=field[0].decode("ascii"),
+        threads=int(field[17]),
+        flags=int(field[6]),
+        exit_status=int(field[49]),
+    )
+
+
+def read_stat(pid: int) -> ProcEntry | None:
+    """Return what ``/proc`` says about ``pid``, None where there is no such process."""
+    try:
+        return parse_stat(Path(f"/proc/{pid}/stat").read_bytes())
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+@cache
+def boot_id() -> str:
+    """Return the id of this boot of the machine, empty where the system has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def read_environ(pid: int, dir_fd: int | None = None) -> bytes | None:
+    """Return the environment that ``pid`` was started with, None where it is gone or not ours to read.
+
+    ``dir_fd`` is an open ``/proc``. Empty means that the process is just being started or has ended.
+    """
+    path = f"{pid}/environ" if dir_fd is not None else f"/proc/{pid}/environ"
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=dir_fd)
+    except OSError:
+        return None
+    try:
+        data = b""
+        while len(data) < _ENVIRON_LIMIT and (block := os.read(fd, 1 << 16)):
+            data += block
+        return data
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
+def variable(environ: bytes, name: str) -> str | None:
+    """Return one variable of what :func:`read_environ` returned, None where it is not set."""
+    lead = b"\0" + name.encode("ascii") + b"="
+    _, found, rest = (b"\0" + environ).partition(lead)
+    return rest.partition(b"\0")[0].decode("utf-8", "replace") if found else None

@@ -1,0 +1,109 @@
+"""Starts a service's program, and says in words why where it cannot.
+
+The program gets a session and process group of its own, /dev/null to read from, and its log file, opened
+for appending, to write to: nothing that ties its life to the supervisor's. No ``preexec_fn`` (unsafe with
+threads) and no shell. Linux is what the supervisor runs on (pidfds, ``/proc``).
+"""
+
+import contextlib
+import errno
+import logging
+import os
+import resource
+import subprocess
+from collections.abc import Mapping, Sequence
+
+from monitoring.supervisor.child_environment import Account, UnknownAccount, account, child_environment
+from monitoring.supervisor.logs import open_log
+from monitoring.supervisor.spawn_errors import SpawnError, explain
+from monitoring.supervisor.spec import ServiceSpec
+
+log = logging.getLogger(__name__)
+Limits = tuple[int, int]
+
+
+def raise_open_files() -> Limits:
+    """Raise this process's soft limit of open files to the hard one; return (soft, hard) as they were.
+
+    Give the result to ``Process.spawn(nofile=...)``, since programs that count on the usual limit
+    (``select``, closing every number up to it) must not inherit a huge one.
+    """
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    return before
+
+
+def launch(
+    spec: ServiceSpec,
+    run_id: str,
+    *,
+    pass_fds: Sequence[int] = (),
+    extra_env: Mapping[str, str] | None = None,
+    node: str = "",
+    nofile: Limits | None = None,
+) -> int:
+    """Start ``spec``'s program and return its pid; the caller has to wait for it. Raises SpawnError.
+
+    Whatever fails, no process and no open file is left behind.
+    """
+    if not spec.command or not spec.command[0]:
+        raise SpawnError("spawn-failed", f"{spec.key} has no command. Declare one.")
+    try:
+        who = account(spec.user)
+    except UnknownAccount as error:
+        raise SpawnError("user-unknown", str(error)) from error
+    env = child_environment(spec, run_id, who, extra_env or {}, node)
+    log_fd = _open_log(spec)
+    try:
+        popen = _popen(spec, env, who, log_fd, pass_fds)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        raise explain(error, spec, env) from error
+    finally:
+        os.close(log_fd)
+    # From here on the pidfd waits for it. A Popen that believes it is finished never waits by itself.
+    popen.returncode = 0
+    if nofile is not None:
+        # It has inherited our own, raised limit for the microseconds up to here.
+        with contextlib.suppress(OSError, ValueError):
+            resource.prlimit(popen.pid, resource.RLIMIT_NOFILE, nofile)
+    return popen.pid
+
+
+def _popen(
+    spec: ServiceSpec, env: dict[str, str], who: Account | None, log_fd: int, pass_fds: Sequence[int]
+) -> "subprocess.Popen[bytes]":
+    switch = who is not None and who.needs_switch
+    return subprocess.Popen(
+        spec.command,
+        cwd=spec.cwd or None,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=log_fd,
+        stderr=subprocess.STDOUT,
+        close_fds=True,
+        pass_fds=pass_fds,
+        start_new_session=True,
+        restore_signals=True,
+        user=who.uid if who and switch else None,
+        group=who.gid if who and switch else None,
+        extra_groups=who.groups if who and switch else None,
+        umask=-1 if spec.umask is None else spec.umask,
+    )
+
+
+def _open_log(spec: ServiceSpec) -> int:
+    try:
+        return open_log(spec.log_path)
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise explain(error, spec, {}) from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            # A full disk must not keep a service down; its lines would be lost in any case.
+            log.warning("%s: no room for its log %s; its output is discarded", spec.key, spec.log_path)
+            return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        raise SpawnError(
+            "log-unwritable",
+            f"The log {spec.log_path} cannot be opened for writing: {error.strerror}. "
+            "Make its directory writable for the supervisor.",
+        ) from error

@@ -1,0 +1,130 @@
+"""Why a program could not be started, in words and with a stable code.
+
+``exec`` answers "no such file" for a missing program, a missing directory and a missing interpreter
+alike, so this looks at what is there and names the one that is missing.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from monitoring.supervisor.spec import ServiceSpec
+
+_TRANSIENT = frozenset({"too-many-files", "too-many-processes", "no-memory", "log-unwritable"})
+_SHORTAGES = {
+    errno.EMFILE: ("too-many-files", "The supervisor has too many files open. Raise its limit (ulimit -n)."),
+    errno.ENFILE: ("too-many-files", "The machine has too many files open. Raise fs.file-max."),
+    errno.EAGAIN: (
+        "too-many-processes",
+        "The limit of processes is reached for this user or machine. Raise it (ulimit -u, pids.max).",
+    ),
+    errno.ENOMEM: ("no-memory", "There is not enough memory to start another process. Free some."),
+}
+
+
+class SpawnError(Exception):
+    """A program could not be started. ``code`` is stable, ``detail`` is for people."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        """Take one of the codes that DESIGN lists, and what happened, where, and what to do."""
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+    @property
+    def transient(self) -> bool:
+        """Whether it may well succeed later although nobody changes the declaration."""
+        return self.code in _TRANSIENT
+
+
+def explain(error: Exception, spec: ServiceSpec, env: Mapping[str, str]) -> SpawnError:
+    """Return what ``error``, raised by starting ``spec`` with ``env``, means. Looks at the file system."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number in _SHORTAGES:
+        return SpawnError(*_SHORTAGES[number])
+    if number in (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ELOOP):
+        return _cwd_error(spec.cwd) or _program_error(number, spec, env)
+    if number == errno.ENOEXEC:
+        return SpawnError(
+            "not-executable",
+            f"{spec.command[0]} is neither a program for this machine nor a script with a #! line.",
+        )
+    words = error.strerror if isinstance(error, OSError) else str(error)
+    return SpawnError("spawn-failed", f"{spec.command[0]} could not be started: {words}.")
+
+
+def _cwd_error(cwd: str) -> SpawnError | None:
+    if not cwd:
+        return None
+    try:
+        mode = os.stat(cwd).st_mode
+    except PermissionError:
+        return SpawnError("not-permitted", f"The supervisor may not enter the directory {cwd}.")
+    except OSError:
+        return SpawnError("cwd-missing", f"There is no directory {cwd} to run in. Make it, or change cwd.")
+    if not stat.S_ISDIR(mode):
+        return SpawnError("cwd-missing", f"{cwd}, to run in, is not a directory. Change cwd.")
+    if not os.access(cwd, os.X_OK):
+        return SpawnError("not-permitted", f"The supervisor may not enter the directory {cwd}.")
+    return None
+
+
+def _program_error(number: int, spec: ServiceSpec, env: Mapping[str, str]) -> SpawnError:
+    program = spec.command[0]
+    if number == errno.EPERM:
+        return SpawnError(
+            "not-permitted",
+            f"The supervisor may not start {program}"
+            + (f" as {spec.user}: only root can change the user." if spec.user else "."),
+        )
+    found = _found(program, spec.cwd, env)
+    if found is None:
+        where = (
+            f"file {program}" if "/" in program else f"program {program!r} on the PATH ({env.get('PATH')})"
+        )
+        if "/" in program and not program.startswith("/"):
+            where += f" in {spec.cwd or os.getcwd()}"
+        return SpawnError("command-not-found", f"There is no {where}. Install it or correct the command.")
+    if not found.exists():
+        return SpawnError(
+            "command-not-found", f"{found} is a link to {os.readlink(found)}, which does not exist."
+        )
+    if found.is_dir():
+        return SpawnError("not-executable", f"{found} is a directory, not a program.")
+    if not os.access(found, os.X_OK):
+        return SpawnError("not-executable", f"{found} is not executable. Make it so (chmod +x).")
+    interpreter = _interpreter(found)
+    if number in (errno.ENOENT, errno.ENOTDIR):
+        missing = f"its interpreter {interpreter}" if interpreter else "the loader that it was built for"
+        return SpawnError("not-executable", f"{found} is there, but {missing} is missing. Install that.")
+    named = f" or its interpreter {interpreter}" if interpreter else ""
+    return SpawnError(
+        "not-executable",
+        f"{found}{named} may not be executed"
+        + (f" by {spec.user}" if spec.user else "")
+        + ": look at its mode, the directories above it, and mount options such as noexec.",
+    )
+
+
+def _found(program: str, cwd: str, env: Mapping[str, str]) -> Path | None:
+    """Return the first place where ``program`` is, followed as ``exec`` does it; a dead link counts."""
+    base = Path(cwd or ".")
+    if "/" in program:
+        places = [base / program]
+    else:
+        places = [base / directory / program for directory in os.get_exec_path(env)]
+    files = [place for place in places if os.path.lexists(place)]
+    return next((place for place in files if os.access(place, os.X_OK)), files[0] if files else None)
+
+
+def _interpreter(script: Path) -> str:
+    """Return the interpreter that a script's first line names, empty where it names none."""
+    try:
+        with script.open("rb") as file:
+            line = file.readline(256)
+    except OSError:
+        return ""
+    words = line[2:].split()
+    return words[0].decode("utf-8", "replace") if line.startswith(b"#!") and words else ""

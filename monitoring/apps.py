@@ -11,9 +11,10 @@ class MonitoringConfig(AppConfig):
     def ready(self) -> None:
         """Declare what streams and operations this app has."""
         from medimgr.events.topics import register
-        from monitoring import handlers
+        from monitoring import chores, handlers
         from monitoring.models import Node, Service
 
         register("service", Service)
         register("node", Node)
         handlers.register_kinds()
+        chores.register_chores()

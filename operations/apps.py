@@ -11,6 +11,8 @@ class OperationsConfig(AppConfig):
     def ready(self) -> None:
         """Declare what streams and chores this app has."""
         from medimgr.events.topics import register
+        from operations import housekeeping
         from operations.models import Operation
 
         register("operation", Operation)
+        housekeeping.register_chores()

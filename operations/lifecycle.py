@@ -101,12 +101,11 @@ def renew(operations: Iterable[Operation], lease_seconds: float = LEASE_SECONDS)
     return held
 
 
-def cancels_requested(owner: str) -> set[int]:
-    """Return the ids of the running operations of ``owner`` that somebody asked to cancel. One query."""
-    running = Operation.objects.filter(
-        status=Status.RUNNING, lease_owner=owner, cancel_requested_at__isnull=False
-    )
-    return set(running.values_list("pk", flat=True))
+def standing(owner: str) -> dict[int, str | None]:
+    """Return what ``owner`` still holds: id → who asked to cancel it, None where nobody did. One query."""
+    running = Operation.objects.filter(status=Status.RUNNING, lease_owner=owner)
+    rows = running.values_list("pk", "cancel_requested_at", "cancel_requested_by")
+    return {pk: by if at else None for pk, at, by in rows}
 
 
 def report(operation: Operation, done: int, total: int, message: str) -> None:

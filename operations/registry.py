@@ -11,7 +11,7 @@ from operations.exceptions import UnknownKind
 from operations.states import Status
 
 if TYPE_CHECKING:
-    from operations.executor import Job
+    from operations.job import Job
 
 WORKER_QUEUE = "worker"
 

@@ -1,0 +1,167 @@
+"""Periodic work that the apps register, each chore done by one worker at a time under a lease.
+
+The lease and the time of the next run are in the chore's row (ChoreRun), so any number of workers may
+run this, and a chore goes on with another worker when one dies.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError, connections
+from django.db.models import Q
+from django.utils import timezone
+
+from operations.models import ChoreRun
+
+logger = logging.getLogger(__name__)
+
+LEASE_SECONDS = 30.0
+LOOK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """Work to be done every ``every_seconds``.
+
+    ``run`` returns what it did in a few words, or nothing where there was nothing to do. It may be
+    killed at any moment, so it works in transactions that each leave things right.
+    """
+
+    name: str
+    every_seconds: float
+    run: Callable[[], str | None]
+
+
+_chores: dict[str, Chore] = {}
+
+
+def register(chore: Chore) -> None:
+    """Declare a chore; a second declaration of the same name replaces the first."""
+    _chores[chore.name] = chore
+
+
+def unregister(name: str) -> None:
+    """Forget a chore. For tests."""
+    _chores.pop(name, None)
+
+
+def all_chores() -> dict[str, Chore]:
+    """Return every chore by name."""
+    return dict(_chores)
+
+
+def take_due(owner: str, chores: dict[str, Chore]) -> list[Chore]:
+    """Take those of ``chores`` that are due and that nobody holds, and return them.
+
+    One query where none is due; makes the rows of chores that have none. A lease that has run out
+    means that its holder died over the chore: that is logged, and the chore is taken over.
+    """
+    now = timezone.now()
+    known = {row.name: row for row in ChoreRun.objects.filter(name__in=chores)}
+    missing = [ChoreRun(name=name, next_at=now) for name in chores if name not in known]
+    if missing:
+        ChoreRun.objects.bulk_create(missing, ignore_conflicts=True)
+        known |= {row.name: row for row in missing}
+    taken = []
+    for name, row in known.items():
+        held = bool(row.owner) and row.lease_until is not None and row.lease_until >= now
+        if held or (row.next_at > now and not row.owner):
+            continue
+        free = Q(owner="", next_at__lte=now) | Q(owner=row.owner, lease_until__lt=now) & ~Q(owner="")
+        changed = ChoreRun.objects.filter(free, name=name).update(
+            owner=owner, lease_until=now + timedelta(seconds=LEASE_SECONDS), started_at=now
+        )
+        if changed:
+            if row.owner:
+                logger.error("chore %s: %s died over it; it is taken over", name, row.owner)
+            taken.append(chores[name])
+    return taken
+
+
+def renew(owner: str, names: list[str]) -> None:
+    """Extend the leases of chores that ``owner`` runs. One query."""
+    if names:
+        until = timezone.now() + timedelta(seconds=LEASE_SECONDS)
+        ChoreRun.objects.filter(name__in=names, owner=owner).update(lease_until=until)
+
+
+def carry_out(chore: Chore, owner: str) -> None:
+    """Run a chore that was taken, and store how it went. Raises the database's errors alone."""
+    result, error = "", ""
+    try:
+        result = chore.run() or ""
+    except Exception as failure:
+        logger.exception("chore %s failed", chore.name)
+        # Its message may hold anything; the row, which staff may read, gets the type and the place.
+        error = f"{type(failure).__name__}; the log of the operations worker ({owner}) has the details."
+    if result:
+        logger.info("chore %s: %s", chore.name, result)
+    _give_back(chore, owner, result=result[:300], error=error, finished_at=timezone.now())
+
+
+def _give_back(chore: Chore, owner: str, **values: Any) -> None:
+    next_at = timezone.now() + timedelta(seconds=chore.every_seconds)
+    ChoreRun.objects.filter(name=chore.name, owner=owner).update(
+        owner="", lease_until=None, next_at=next_at, **values
+    )
+
+
+class ChoreRunner(threading.Thread):
+    """Looks for due chores and runs each in a thread of its own, so that a slow one holds up none."""
+
+    def __init__(self, owner: str, *, look_seconds: float = LOOK_SECONDS) -> None:
+        """Prepare to run all registered chores as ``owner``."""
+        super().__init__(name="chores", daemon=True)
+        self._owner = owner
+        self._look_seconds = look_seconds
+        self._ended = threading.Event()
+        self._running: dict[str, threading.Thread] = {}
+
+    def end(self, grace_seconds: float) -> None:
+        """Start nothing more; wait for running chores, but not longer than the grace.
+
+        What is cut off keeps its lease, and another worker takes it over when that runs out.
+        """
+        self._ended.set()
+        self.join(timeout=grace_seconds)
+        deadline = time.monotonic() + grace_seconds
+        for name, thread in list(self._running.items()):
+            thread.join(timeout=max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                logger.warning("chore %s was cut off by the worker's stop", name)
+
+    def run(self) -> None:
+        """Look for due chores until :meth:`end`; survives the database being away."""
+        away = False
+        while not self._ended.is_set():
+            try:
+                self._running = {name: t for name, t in self._running.items() if t.is_alive()}
+                renew(self._owner, list(self._running))
+                idle = {n: chore for n, chore in all_chores().items() if n not in self._running}
+                for chore in take_due(self._owner, idle):
+                    thread = threading.Thread(
+                        target=self._run_one, args=(chore,), name=f"chore-{chore.name}", daemon=True
+                    )
+                    self._running[chore.name] = thread
+                    thread.start()
+                away = False
+            except (DatabaseError, InterfaceError) as error:
+                if not away:
+                    logger.warning("chores wait for the database: %s", error)
+                away = True
+                connections.close_all()
+            self._ended.wait(self._look_seconds)
+        connections.close_all()
+
+    def _run_one(self, chore: Chore) -> None:
+        try:
+            carry_out(chore, self._owner)
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("chore %s: its result was not stored: %s", chore.name, error)
+        finally:
+            connections.close_all()

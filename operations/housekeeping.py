@@ -1,0 +1,36 @@
+"""The chores of operations and events: end what hangs, delete what is old."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from medimgr.events.retention import prune
+from operations import chores, lifecycle
+from operations.chores import Chore
+from operations.purge import purge
+
+
+def reap() -> str:
+    """End operations whose lease or deadline has passed."""
+    count = lifecycle.reap(timezone.now())
+    return f"ended {count} operation(s) that nobody carries out" if count else ""
+
+
+def purge_operations() -> str:
+    """Delete operations that ended more than MEDIMGR_OPERATION_KEEP_HOURS ago."""
+    count = purge(timezone.now() - timedelta(hours=settings.MEDIMGR_OPERATION_KEEP_HOURS))
+    return f"deleted {count} finished operation(s)" if count else ""
+
+
+def prune_events() -> str:
+    """Delete events older than MEDIMGR_EVENT_KEEP_HOURS."""
+    count = prune(timezone.now() - timedelta(hours=settings.MEDIMGR_EVENT_KEEP_HOURS))
+    return f"deleted {count} event(s)" if count else ""
+
+
+def register_chores() -> None:
+    """Declare the chores. Called once, when the app is ready."""
+    chores.register(Chore("operations.reap", 5.0, reap))
+    chores.register(Chore("operations.purge", 300.0, purge_operations))
+    chores.register(Chore("events.prune", 300.0, prune_events))

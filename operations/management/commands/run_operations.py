@@ -1,0 +1,82 @@
+"""``manage.py run_operations``: the operations worker."""
+
+import sys
+import threading
+from argparse import ArgumentTypeError
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from medimgr.lib.stop_signals import stop_signals
+from operations.chores import ChoreRunner
+from operations.executor import Executor
+
+
+class Command(BaseCommand):
+    """Carries out operations and chores until it is told to stop."""
+
+    help = (
+        "Carry out the operations that wait for the operations worker, and the periodic chores. SIGTERM or "
+        "Ctrl-C: take nothing new, let running work end; a second one cuts that short."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the options."""
+        until = parser.add_mutually_exclusive_group()
+        until.add_argument("--once", action="store_true", help="Carry out one operation at most, then end.")
+        until.add_argument("--drain", action="store_true", help="End once nothing waits.")
+        parser.add_argument("--threads", type=_threads, default=4, help="Operations at a time (default 4).")
+        parser.add_argument(
+            "--grace-seconds",
+            type=_seconds,
+            default=8.0,
+            help="How long running operations may go on after SIGTERM (default 8).",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run executor and chores; exit status 1 where an operation had to be abandoned."""
+        executor = Executor(threads=options["threads"], grace_seconds=options["grace_seconds"])
+        passing = options["once"] or options["drain"]
+        chores = None if passing else ChoreRunner(executor.owner)
+        abandoned = 0
+        with stop_signals() as signals:
+
+            def work() -> None:
+                nonlocal abandoned
+                try:
+                    abandoned = executor.run(
+                        drain=passing,
+                        most=1 if options["once"] else None,
+                    )
+                finally:
+                    signals.done()
+
+            worker = threading.Thread(target=work, name="executor", daemon=True)
+            if chores is not None:
+                chores.start()
+                self.stdout.write(f"Operations worker {executor.owner} is ready.")
+                self.stdout.flush()
+            worker.start()
+            signals.watch(executor.stop, executor.force)
+            worker.join()
+        if chores is not None:
+            chores.end(grace_seconds=0.0 if abandoned else 2.0)
+        if abandoned:
+            self.stderr.write(f"{abandoned} operation(s) were still under way and are marked FAILED.")
+            sys.exit(1)
+
+
+def _threads(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 64:
+        raise ArgumentTypeError(f"{text!r} is not a number of threads from 1 to 64.")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 3600:
+        raise ArgumentTypeError(f"{text!r} is not a number of seconds from 0 to 3600.")
+    return value

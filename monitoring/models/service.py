@@ -1,5 +1,6 @@
 """What operators declare: services, and what each needs of others."""
 
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -188,6 +189,11 @@ class Service(models.Model):
             publish("service", self.key, {"deleted": True})
         return result
 
+    @property
+    def log_path(self) -> Path:
+        """Return where its output goes, on the machine of its node. No query."""
+        return Path(settings.MEDIMGR_DATA_DIR) / "logs" / f"{self.key}.log"
+
     def spec(self) -> ServiceSpec:
         """Return the declaration as the supervisor's plain data. Uses ``dependencies`` (prefetch them)."""
         return ServiceSpec(
@@ -227,7 +233,7 @@ class Service(models.Model):
                 restart=self.health_restart,
             ),
             ports=tuple(self.ports),
-            log_path=settings.MEDIMGR_DATA_DIR / "logs" / f"{self.key}.log",
+            log_path=self.log_path,
             log_max_bytes=self.log_max_mb * 1024 * 1024,
             log_keep=self.log_keep,
             builtin=self.builtin,

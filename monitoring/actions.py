@@ -8,9 +8,10 @@ from typing import Literal, get_args
 from medimgr.lib.problems import Problem
 from monitoring import handlers
 from monitoring.models import Service
-from operations.intake import Requester, request_operation
+from operations.intake import request_operation
 from operations.models import Operation
 from operations.registry import node_queue
+from operations.requester import Requester
 
 Verb = Literal["start", "stop", "restart", "auto-recovery-on", "auto-recovery-off"]
 

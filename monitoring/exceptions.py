@@ -1,0 +1,45 @@
+"""What can go wrong when somebody asks about services."""
+
+from medimgr.lib.problems import Problem
+
+
+class MonitoringProblem(Problem):
+    """The request about a service could not be met."""
+
+    code = "monitoring-problem"
+    status = 400
+
+
+class UnknownService(MonitoringProblem):
+    """There is no such service."""
+
+    code = "unknown-service"
+    status = 404
+
+
+class UnknownNode(MonitoringProblem):
+    """There is no such node."""
+
+    code = "unknown-node"
+    status = 404
+
+
+class LogElsewhere(MonitoringProblem):
+    """The log is on another machine."""
+
+    code = "log-elsewhere"
+    status = 409
+
+
+class LogUnreadable(MonitoringProblem):
+    """The log cannot be read."""
+
+    code = "log-unreadable"
+    status = 503
+
+
+class NoLogYet(MonitoringProblem):
+    """There is no log yet."""
+
+    code = "no-log-yet"
+    status = 404

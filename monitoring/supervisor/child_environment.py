@@ -5,7 +5,7 @@ import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from monitoring.supervisor.identity import MARKER, MARKER_NODE, MARKER_SERVICE
+from monitoring.supervisor.identity import MARKER, MARKER_DATA_DIR, MARKER_NODE, MARKER_SERVICE
 from monitoring.supervisor.spec import ServiceSpec
 
 # What a program may expect of the place where it runs. All else of the supervisor's own environment
@@ -72,12 +72,19 @@ def account(name: str) -> Account | None:
 
 
 def child_environment(
-    spec: ServiceSpec, run_id: str, who: Account | None, extra: Mapping[str, str], node: str
+    spec: ServiceSpec,
+    run_id: str,
+    who: Account | None,
+    extra: Mapping[str, str],
+    *,
+    node: str,
+    data_dir: str,
 ) -> dict[str, str]:
     """Return a service's whole environment.
 
-    The later wins: the few variables every program needs, the account's, ``extra`` (for medimgr's own
-    services), the declared ones, and last the marks by which its processes are found again.
+    The later wins: the few variables every program needs, the account's, the data directory (a service
+    may be an installation with another one), ``extra`` (for medimgr's own services), the declared ones,
+    and last the marks by which its processes are found again.
     """
     env = {name: value for name, value in os.environ.items() if name in INHERITED or name.startswith("LC_")}
     env.setdefault("PATH", _DEFAULT_PATH)
@@ -85,9 +92,7 @@ def child_environment(
         if who.uid != os.geteuid():
             env = {name: value for name, value in env.items() if name not in _OWN_ACCOUNT_ONLY}
         env |= {"HOME": who.home, "USER": who.name, "LOGNAME": who.name, "SHELL": who.shell or "/bin/sh"}
+    env[MARKER_DATA_DIR] = data_dir
     env |= extra
     env |= spec.environment()
-    env |= {MARKER: run_id, MARKER_SERVICE: spec.key}
-    if node:
-        env[MARKER_NODE] = node
-    return env
+    return env | {MARKER: run_id, MARKER_SERVICE: spec.key, MARKER_NODE: node}

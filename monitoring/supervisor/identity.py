@@ -4,12 +4,15 @@ import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 PF_KTHREAD = 0x00200000
 MARKER = "MEDIMGR_RUN_ID"
 """The environment variable that every process of a run inherits."""
 MARKER_SERVICE = "MEDIMGR_SERVICE"
 MARKER_NODE = "MEDIMGR_NODE"
+MARKER_DATA_DIR = "MEDIMGR_DATA_DIR"
+"""Tells the processes of two installations on one machine apart."""
 _ENVIRON_LIMIT = 4 * 1024 * 1024
 
 
@@ -23,8 +26,7 @@ class Identity:
     run_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class ProcEntry:
+class ProcEntry(NamedTuple):
     """What one line of ``/proc/<pid>/stat`` says. Ticks are 1/``SC_CLK_TCK`` seconds."""
 
     ppid: int

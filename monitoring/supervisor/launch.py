@@ -10,8 +10,10 @@ import errno
 import logging
 import os
 import resource
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from types import FrameType
 
 from monitoring.supervisor.child_environment import Account, UnknownAccount, account, child_environment
 from monitoring.supervisor.logs import open_log
@@ -22,16 +24,29 @@ log = logging.getLogger(__name__)
 Limits = tuple[int, int]
 
 
-def raise_open_files() -> Limits:
-    """Raise this process's soft limit of open files to the hard one; return (soft, hard) as they were.
+def prepare_to_spawn() -> Limits:
+    """Make this process fit to be a supervisor; once, at its start, in the main thread.
 
-    Give the result to ``Process.spawn(nofile=...)``, since programs that count on the usual limit
-    (``select``, closing every number up to it) must not inherit a huge one.
+    Raises the soft limit of open files to the hard one and returns (soft, hard) as they were: give that
+    to ``Process.spawn(nofile=...)``, since programs that count on the usual limit (``select``, closing
+    every number up to it) must not inherit a huge one. And what whoever started us had blocked or ignored
+    (``nohup``, a shell's ``&``) is not handed on: a program that ignores SIGINT unknowingly cannot be
+    stopped with it.
     """
+    for number in signal.valid_signals():
+        # SIGPIPE and SIGXFSZ are Python's own doing, and restored for each child.
+        if signal.getsignal(number) is signal.SIG_IGN and number not in (signal.SIGPIPE, signal.SIGXFSZ):
+            # Has no effect on us either, but is back to the default in what we start.
+            signal.signal(number, _ignore)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
     return before
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """Do nothing about a signal."""
 
 
 def launch(
@@ -40,7 +55,8 @@ def launch(
     *,
     pass_fds: Sequence[int] = (),
     extra_env: Mapping[str, str] | None = None,
-    node: str = "",
+    node: str,
+    data_dir: str,
     nofile: Limits | None = None,
 ) -> int:
     """Start ``spec``'s program and return its pid; the caller has to wait for it. Raises SpawnError.
@@ -53,7 +69,7 @@ def launch(
         who = account(spec.user)
     except UnknownAccount as error:
         raise SpawnError("user-unknown", str(error)) from error
-    env = child_environment(spec, run_id, who, extra_env or {}, node)
+    env = child_environment(spec, run_id, who, extra_env or {}, node=node, data_dir=data_dir)
     log_fd = _open_log(spec)
     try:
         popen = _popen(spec, env, who, log_fd, pass_fds)

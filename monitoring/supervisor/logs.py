@@ -9,13 +9,15 @@ import os
 import re
 import stat
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 _QUIET_SECONDS = 1.0
 _BLOCK = 64 * 1024
 _TAIL_LIMIT = 1024 * 1024
 _LEAST_LIMIT = 16
+_ROTATION_TRIES = 3
 # Colours and cursor movements of terminals, then every control character but tab and line end.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _CONTROLS = {code: None for code in [*range(32), *range(0x7F, 0xA0)] if code not in (9, 10)}
@@ -43,11 +45,16 @@ def rotate_if_large(path: Path, max_bytes: int, keep: int) -> bool:
         return False
     if keep <= 0:
         path.unlink()
-        return True
     for number in range(keep - 1, 0, -1):
         with contextlib.suppress(FileNotFoundError):
             os.replace(_rotated(path, number), _rotated(path, number + 1))
-    os.replace(path, _rotated(path, 1))
+    if keep > 0:
+        os.replace(path, _rotated(path, 1))
+    # What is left of a time when more were kept.
+    number = max(keep, 0) + 1
+    while _inode(_rotated(path, number)):
+        _rotated(path, number).unlink()
+        number += 1
     return True
 
 
@@ -88,76 +95,88 @@ class LogReader:
         missing file gives an empty piece. Raises OSError where the file is there, but may not be read.
         """
         limit = max(limit, _LEAST_LIMIT)
-        current = _inode(self.path)
-        if inode and inode != current:
-            return self._read_rotated(offset, inode, limit, current)
-        return self._read_file(self.path, offset, inode, limit, growing=True)
-
-    def _read_rotated(self, offset: int, inode: int, limit: int, current: int) -> LogChunk:
-        number = self._number_of(inode) or self._number_of(inode)  # again: it may just be moving
-        if not number:
-            if not current:
+        with _opened(self.path) as file:
+            if file is not None and inode in (0, file.inode):
+                return file.piece(offset, limit, growing=True)
+        if not inode:
+            return LogChunk("", offset, 0, offset, reset=False)
+        for _ in range(_ROTATION_TRIES):
+            chunk = self._read_rotated(offset, inode, limit)
+            if chunk is not None:
+                return chunk
+        # It is not among the rotated ones: deleted, or replaced by hand.
+        with _opened(self.path) as file:
+            if file is None:
                 return LogChunk("", offset, inode, offset, reset=False)
-            chunk = self._read_file(self.path, 0, 0, limit, growing=True)
-            return LogChunk(chunk.text, chunk.offset, chunk.inode, chunk.start, reset=True)
-        chunk = self._read_file(_rotated(self.path, number), offset, inode, limit, growing=False)
-        if chunk.text or chunk.offset != offset:
+            return replace(file.piece(0, limit, growing=True), reset=True)
+
+    def _read_rotated(self, offset: int, inode: int, limit: int) -> LogChunk | None:
+        """Go on in the rotated file, then in the one after it. None where it was not found or just moved."""
+        number = self._number_of(inode)
+        with _opened(self._place(number)) as file:
+            if number == 0 or file is None or file.inode != inode:
+                return None
+            chunk = file.piece(offset, limit, growing=False)
+        if chunk.offset != offset:
             return chunk
-        newer = _rotated(self.path, number - 1) if number > 1 else self.path
-        follower = _inode(newer)
-        if not follower:
-            return LogChunk("", offset, inode, offset, reset=False)
-        chunk = self._read_file(newer, 0, follower, limit, growing=number == 1)
-        return LogChunk(chunk.text, chunk.offset, chunk.inode, chunk.start, reset=True)
+        with _opened(self._place(number - 1)) as newer:
+            if _inode(self._place(number)) != inode:
+                return None
+            if newer is None:  # the service has not opened its new file yet
+                return LogChunk("", offset, inode, offset, reset=False)
+            return replace(newer.piece(0, limit, growing=number == 1), reset=True)
 
     def _number_of(self, inode: int) -> int:
+        """Return the number of the rotated file with ``inode``, 0 where there is none."""
         number = 1
-        while found := _inode(_rotated(self.path, number)):
+        while found := _inode(self._place(number)):
             if found == inode:
                 return number
             number += 1
         return 0
 
-    def _read_file(self, path: Path, offset: int, inode: int, limit: int, *, growing: bool) -> LogChunk:
-        fd = _open(path)
-        if fd is None:
-            return LogChunk("", offset, inode, offset, reset=False)
-        try:
-            status = os.fstat(fd)
-            size = status.st_size
-            reset = offset > size or offset < 0
-            start = 0 if reset else offset
-            data = os.pread(fd, min(limit, size - start), start)
-        finally:
-            os.close(fd)
-        at_end = start + len(data) >= size
-        quiet = abs(time.time() - status.st_mtime) >= _QUIET_SECONDS
+    def _place(self, number: int) -> Path:
+        return _rotated(self.path, number) if number else self.path
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenFile:
+    """A log file as it was when it was opened."""
+
+    fd: int
+    inode: int
+    size: int
+    quiet: bool
+    """Nothing was written to it for a while: its last line, though without an end, is worth showing."""
+
+    def piece(self, offset: int, limit: int, *, growing: bool) -> LogChunk:
+        """Return a piece from ``offset``; of a file that no longer grows, an unended last line too."""
+        reset = not 0 <= offset <= self.size
+        start = 0 if reset else offset
+        data = os.pread(self.fd, min(limit, self.size - start), start)
+        at_end = start + len(data) >= self.size
         text, used = _whole_lines(
-            data, full=len(data) >= limit, final=at_end and not growing, quiet=at_end and quiet
+            data,
+            partial=(len(data) >= limit and b"\n" not in data) or (at_end and (self.quiet or not growing)),
+            final=at_end and not growing,
         )
-        return LogChunk(clean(text), start + used, status.st_ino, start, reset)
+        return LogChunk(clean(text), start + used, self.inode, start, reset)
 
 
-def _whole_lines(data: bytes, *, full: bool, final: bool, quiet: bool) -> tuple[str, int]:
-    """Return the text of the whole lines in ``data`` and how many bytes that was."""
-    end = data.rfind(b"\n") + 1
-    if final or quiet or (full and not end):
-        end = len(data)
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    text = decoder.decode(data[:end], final)
-    return text, end - len(decoder.getstate()[0])
-
-
-def _open(path: Path) -> int | None:
-    """Open a regular file to read; None where there is none. A pipe must not make us wait."""
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[_OpenFile | None]:
+    """Open a regular file to read; None where there is none. A pipe in its place must not make us wait."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except (FileNotFoundError, NotADirectoryError):
-        return None
-    if stat.S_ISREG(os.fstat(fd).st_mode):
-        return fd
-    os.close(fd)
-    return None
+        yield None
+        return
+    try:
+        status = os.fstat(fd)
+        quiet = abs(time.time() - status.st_mtime) >= _QUIET_SECONDS
+        yield (_OpenFile(fd, status.st_ino, status.st_size, quiet) if stat.S_ISREG(status.st_mode) else None)
+    finally:
+        os.close(fd)
 
 
 def _inode(path: Path) -> int:
@@ -167,34 +186,41 @@ def _inode(path: Path) -> int:
         return 0
 
 
+def _whole_lines(data: bytes, *, partial: bool, final: bool) -> tuple[str, int]:
+    """Return the text of the lines in ``data`` and how many bytes that was.
+
+    ``partial``: an unended last line counts as a line, but for the bytes of an unfinished character, unless
+    no more will come (``final``).
+    """
+    end = len(data) if partial else data.rfind(b"\n") + 1
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    text = decoder.decode(data[:end], final)
+    return text, end - len(decoder.getstate()[0])
+
+
 def tail(path: Path, lines: int, limit: int = _TAIL_LIMIT) -> LogChunk:
     """Return the last ``lines`` lines, at most ``limit`` bytes of them, and where to go on reading.
 
     Reads backwards, so a huge file costs no more than a small one. A missing file gives an empty piece.
     Raises OSError where the file is there, but may not be read.
     """
-    fd = _open(path)
-    if fd is None:
-        return LogChunk("", 0, 0, 0, reset=False)
-    try:
-        status = os.fstat(fd)
-        data, start = b"", status.st_size
-        floor = max(0, status.st_size - limit)
+    with _opened(path) as file:
+        if file is None:
+            return LogChunk("", 0, 0, 0, reset=False)
+        data, start = b"", file.size
+        floor = max(0, file.size - max(limit, _LEAST_LIMIT))
         while start > floor and data.count(b"\n") <= lines:
             length = min(_BLOCK, start - floor)
             start -= length
-            data = os.pread(fd, length, start) + data
-    finally:
-        os.close(fd)
-    quiet = abs(time.time() - status.st_mtime) >= _QUIET_SECONDS
-    end = len(data) if quiet else data.rfind(b"\n") + 1
+            data = os.pread(file.fd, length, start) + data
+        end = len(data) if file.quiet else data.rfind(b"\n") + 1
     begin = _begin_of_last(data[:end], lines) if lines > 0 else end
-    if start + begin > 0 and begin == 0:
+    if begin == 0 and start > 0:
         # Cut off in the middle of a line, perhaps of a character.
         while begin < min(end, 4) and data[begin] & 0xC0 == 0x80:
             begin += 1
-    text, used = _whole_lines(data[begin:end], full=True, final=False, quiet=True)
-    return LogChunk(clean(text), start + begin + used, status.st_ino, start + begin, reset=False)
+    text, used = _whole_lines(data[begin:end], partial=True, final=False)
+    return LogChunk(clean(text), start + begin + used, file.inode, start + begin, reset=False)
 
 
 def _begin_of_last(data: bytes, lines: int) -> int:

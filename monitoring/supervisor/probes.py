@@ -35,24 +35,25 @@ class _Bad(Exception):
 
 
 class _Stage:
-    """How far a probe has come, for the words about a timeout."""
+    """How far a probe has come: for the words about a timeout, and for how long it took to know."""
 
     accepted = False
+    answered_at: float | None = None
 
 
 async def probe(check: HealthCheck) -> ProbeResult:
     """Probe once, within ``check.timeout`` seconds. Never raises; may be cancelled at any time."""
     started = time.monotonic()
+    deadline = asyncio.get_running_loop().time() + check.timeout
     stage = _Stage()
     ok, hung = False, False
     try:
-        async with asyncio.timeout(check.timeout):
-            if check.kind is HealthKind.HTTP:
-                detail = await _http(check.url, stage)
-            elif check.kind is HealthKind.TCP:
-                detail = await _tcp(check.port)
-            else:
-                detail = "no check declared"
+        if check.kind is HealthKind.HTTP:
+            detail = await _http(check.url, deadline, stage)
+        elif check.kind is HealthKind.TCP:
+            detail = await _tcp(check.port, deadline)
+        else:
+            detail = "no check declared"
         ok = True
     except _Bad as error:
         detail = str(error)
@@ -61,9 +62,9 @@ async def probe(check: HealthCheck) -> ProbeResult:
         detail = f"{'accepted but did not answer' if hung else 'did not accept'} within {check.timeout:g} s"
     except OSError as error:
         detail = _words(error)
-    except (ValueError, asyncio.IncompleteReadError) as error:
-        detail = f"cannot be probed: {error}"
-    return ProbeResult(ok, hung, detail, time.monotonic() - started)
+    except Exception as error:  # a URL that nothing can be made of; a probe must not end its supervisor
+        detail = f"cannot be probed: {error or type(error).__name__}"
+    return ProbeResult(ok, hung, detail, (stage.answered_at or time.monotonic()) - started)
 
 
 def _words(error: OSError) -> str:
@@ -76,23 +77,28 @@ def _words(error: OSError) -> str:
     return f"cannot be reached: {error.strerror or error}"
 
 
-async def _tcp(port: int) -> str:
-    _, writer = await asyncio.open_connection("127.0.0.1", port)
+async def _tcp(port: int, deadline: float) -> str:
+    async with asyncio.timeout_at(deadline):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
     await _close(writer)
     return "accepts connections"
 
 
-async def _http(url: str, stage: _Stage) -> str:
+async def _http(url: str, deadline: float, stage: _Stage) -> str:
     parts = urlsplit(url)
     host, port = parts.hostname, parts.port or 80
     if parts.scheme != "http" or not host:
         raise _Bad(f"{url} is not an http URL")
-    reader, writer = await asyncio.open_connection(host, port, limit=_LINE_LIMIT)
+    request = _request(host, port, parts.path, parts.query)
+    async with asyncio.timeout_at(deadline):
+        reader, writer = await asyncio.open_connection(host, port, limit=_LINE_LIMIT)
     stage.accepted = True
     try:
-        writer.write(_request(host, port, parts.path, parts.query))
-        status = await _status(reader)
-        await _take_rest(reader)
+        async with asyncio.timeout_at(deadline):
+            writer.write(request)
+            status = await _status(reader)
+        stage.answered_at = time.monotonic()
+        await _take_rest(reader, deadline)
     finally:
         await _close(writer)
     words = f"answered {status} {_phrase(status)}".rstrip()
@@ -143,11 +149,12 @@ def _phrase(status: int) -> str:
         return ""
 
 
-async def _take_rest(reader: asyncio.StreamReader) -> None:
+async def _take_rest(reader: asyncio.StreamReader, deadline: float) -> None:
     """Read what a healthy service sends at once, so that it does not log a connection reset."""
     left = _REST_LIMIT
+    soon = min(deadline, asyncio.get_running_loop().time() + _REST_SECONDS)
     with contextlib.suppress(TimeoutError, OSError):
-        async with asyncio.timeout(_REST_SECONDS):
+        async with asyncio.timeout_at(soon):
             while left > 0 and (block := await reader.read(left)):
                 left -= len(block)
 

@@ -18,11 +18,11 @@ from django.conf import settings
 
 from monitoring.states import ExitSource
 from monitoring.supervisor.identity import MARKER, Identity, boot_id, read_environ, read_stat, variable
-from monitoring.supervisor.launch import Limits, launch, raise_open_files
+from monitoring.supervisor.launch import Limits, launch, prepare_to_spawn
 from monitoring.supervisor.spawn_errors import SpawnError
 from monitoring.supervisor.spec import ServiceSpec
 
-__all__ = ["Exit", "Identity", "Process", "SpawnError", "kill_verified", "raise_open_files"]
+__all__ = ["Exit", "Identity", "Process", "SpawnError", "kill_verified", "prepare_to_spawn"]
 
 log = logging.getLogger(__name__)
 _PIDFD_SIGNAL_PROCESS_GROUP = 4
@@ -69,8 +69,9 @@ class Process:
     ) -> "Process":
         """Start ``spec``'s program as run ``run_id``. Raises SpawnError, and then nothing is left behind.
 
-        ``extra_env`` reaches medimgr's own services only through the caller; ``nofile`` is the (soft,
-        hard) limit of open files that the child gets instead of the supervisor's.
+        ``extra_env``: what medimgr's own services need beside the clean environment, secrets included.
+        ``node``: MEDIMGR_NODE where empty. ``nofile``: the (soft, hard) limit of open files that the child
+        gets instead of the supervisor's; what :func:`prepare_to_spawn` returned.
         """
         if not hasattr(os, "pidfd_open"):
             raise SpawnError("spawn-failed", "The supervisor runs on Linux 5.3 or newer: it needs pidfds.")
@@ -80,6 +81,7 @@ class Process:
             pass_fds=pass_fds,
             extra_env=extra_env,
             node=node or settings.MEDIMGR_NODE,
+            data_dir=str(settings.MEDIMGR_DATA_DIR),
             nofile=nofile,
         )
         # It may have ended by now; as a zombie it still has its pid and its line in /proc.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from monitoring.supervisor.identity import (
     MARKER,
+    MARKER_DATA_DIR,
     MARKER_NODE,
     MARKER_SERVICE,
     PF_KTHREAD,
@@ -165,17 +166,19 @@ def _lineage(table: Mapping[int, ProcEntry], pid: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Marked(Identity):
-    """A process that was found by its marker, with the service and node that it names."""
+    """A process that was found by its marker, with the service, node and data directory that it names."""
 
     service: str = ""
     node: str = ""
+    data_dir: str = ""
 
 
 def marked_processes(table: Mapping[int, ProcEntry]) -> dict[str, Marked]:
     """Return run id → the main process of every run whose marker some session leader carries.
 
     For runs that were spawned just before a supervisor died and had no time to write their pid down. Of
-    several session leaders the oldest is the main process. Reads every readable environment.
+    several session leaders the oldest is the main process. Other installations' runs are in it too: look
+    at ``data_dir``. Reads the environment of every session leader.
     """
     outside = set(_lineage(table, os.getpid()))
     found: dict[str, Marked] = {}
@@ -192,5 +195,6 @@ def marked_processes(table: Mapping[int, ProcEntry]) -> dict[str, Marked]:
                 run_id=run,
                 service=variable(environ, MARKER_SERVICE) or "",
                 node=variable(environ, MARKER_NODE) or "",
+                data_dir=variable(environ, MARKER_DATA_DIR) or "",
             )
     return found

@@ -1,0 +1,97 @@
+"""When a service is restarted, after how long, and when the supervisor gives up. Pure."""
+
+from dataclasses import dataclass, replace
+
+from monitoring.states import Reason, RestartPolicy
+from monitoring.supervisor.happenings import Exited
+from monitoring.supervisor.situation import After, Situation
+from monitoring.supervisor.spec import ServiceSpec
+
+FATAL_SPAWN_CODES = frozenset(
+    {"command-not-found", "not-executable", "cwd-missing", "user-unknown", "not-permitted"}
+)
+"""Spawn errors that trying again cannot mend: somebody has to change the declaration or the machine."""
+KILL_AGAIN_SECONDS = 2.0
+"""So long after a SIGKILL it is tried again on what still lives."""
+JITTER = 0.1
+"""Backoff times vary by this share, so that what failed together does not come back together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What follows a failure: where the service goes, and the situation with the failure counted."""
+
+    after: After
+    situation: Situation
+
+
+def is_success(exited: Exited, spec: ServiceSpec) -> bool:
+    """Return whether the exit is one that the declaration calls a success."""
+    return not exited.signal and exited.code is not None and exited.code in spec.success_codes
+
+
+def in_words(exited: Exited) -> str:
+    """Return how the process ended, for people."""
+    if exited.signal:
+        return f"killed by {exited.signal}"
+    if exited.code is None:
+        return "ended while no supervisor was looking"
+    return f"exited with code {exited.code}"
+
+
+def delay(streak: int, spec: ServiceSpec, jitter: float) -> float:
+    """Return the seconds before try number ``streak`` in a row; the 0th, after stability, is immediate.
+
+    ``jitter`` is from -1 to 1 and shifts the delay by up to ten percent.
+    """
+    if streak <= 0:
+        return 0.0
+    # The exponent is bounded, since a float overflows long before a crash loop ends.
+    return float(
+        min(spec.backoff_cap, spec.backoff_base * 2.0 ** min(streak - 1, 60)) * (1 + JITTER * jitter)
+    )
+
+
+def after_failure(
+    situation: Situation,
+    spec: ServiceSpec,
+    now: float,
+    jitter: float,
+    *,
+    wanted: bool = True,
+) -> Verdict:
+    """Count a failure (or any end that is followed by a restart), and say what follows.
+
+    ``wanted`` is False where the restart policy leaves it ended. Auto-recovery turns itself off once
+    ``max_failures`` fall into the window.
+    """
+    window = tuple(at for at in situation.failures if now - at < spec.failure_window)
+    # Without a maximum nobody asks how many there were, and a crash loop must not pile them up.
+    failures = (*window, now) if spec.max_failures else ()
+    streak = 0 if situation.stable else situation.streak + 1
+    counted = replace(situation, failures=failures, streak=streak, delay=delay(streak, spec, jitter))
+    if not wanted:
+        return Verdict(After.EXITED, counted)
+    if not situation.auto_recovery:
+        return Verdict(After.EXITED, replace(counted, held=True))
+    if spec.max_failures and len(failures) >= spec.max_failures:
+        minutes = spec.failure_window / 60
+        return Verdict(
+            After.FATAL,
+            replace(
+                counted,
+                auto_recovery=False,
+                held=True,
+                reason=Reason.AUTO_RECOVERY_OFF,
+                detail=f"Failed {len(failures)} times within {minutes:g} minutes; the last time: "
+                f"{situation.detail or 'unknown'}. Mend it, start it and turn auto-recovery on again.",
+            ),
+        )
+    return Verdict(After.RETRY, counted)
+
+
+def follows_exit(exited: Exited, spec: ServiceSpec) -> bool:
+    """Return whether the restart policy wants a new process after this exit."""
+    if spec.restart is RestartPolicy.ALWAYS:
+        return True
+    return spec.restart is RestartPolicy.ON_FAILURE and not is_success(exited, spec)

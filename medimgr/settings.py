@@ -26,6 +26,7 @@ MEDIMGR_DATA_DIR = Path(env.text("MEDIMGR_DATA_DIR") or BASE_DIR / "var").resolv
 MEDIMGR_STREAM_MAX_CONNECTIONS = env.number("MEDIMGR_STREAM_MAX_CONNECTIONS", 500, least=1)
 MEDIMGR_STREAM_MAX_PER_ADDRESS = env.number("MEDIMGR_STREAM_MAX_PER_ADDRESS", 10, least=1)
 MEDIMGR_STREAM_HEARTBEAT_SECONDS = env.seconds("MEDIMGR_STREAM_HEARTBEAT_SECONDS", 30.0, least=0.2)
+MEDIMGR_STREAM_MAX_AGE_SECONDS = env.seconds("MEDIMGR_STREAM_MAX_AGE_SECONDS", 1800.0, least=1.0)
 MEDIMGR_EVENT_KEEP_HOURS = env.number("MEDIMGR_EVENT_KEEP_HOURS", 24, least=1)
 MEDIMGR_OPERATION_KEEP_HOURS = env.number("MEDIMGR_OPERATION_KEEP_HOURS", 1)
 # The chore keeps what an operator may still ask about; the command's own default is an hour.
@@ -106,8 +107,10 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+CSRF_FAILURE_VIEW = "medimgr.error_pages.csrf_failure"
 SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = "Lax"
+# The page's script reads the CSRF cookie to send it back as a header, so that one is not HttpOnly.
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 # True wherever people come in by https; a plain-http trial on loopback needs the cookie too.
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.flag("DJANGO_SECURE_COOKIES", False)
 X_FRAME_OPTIONS = "DENY"

@@ -1,0 +1,108 @@
+"""The JSON API for streams: who is watching, and whether watching works."""
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, IntegerField, Max, Q
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja import Router
+
+from medimgr.events import schemas
+from medimgr.events.models import Connection, Event, StreamWorker
+from medimgr.lib.access import demand
+from medimgr.lib.units import iso
+
+router = Router(tags=["events"])
+
+HOUR = timedelta(hours=1)
+WORKER_SILENT_AFTER = timedelta(seconds=30)
+
+
+@router.get("/stats", response=schemas.StreamStats, summary="Open streams, by user and worker")
+def stats(request: HttpRequest) -> dict[str, Any]:
+    """Three queries, however many streams are open."""
+    demand(request.user, "view", Connection)
+    now = timezone.now()
+    rows = list(Connection.objects.select_related("user", "worker"))
+    past = _past()
+    return {
+        "total": len(rows),
+        "peak": max(past["peak"] or 0, len(rows)),
+        "events_sent_last_hour": None,
+        "events_published_last_hour": Event.objects.filter(at__gte=now - HOUR).count(),
+        "by_user": dict(Counter(row.user.get_username() for row in rows)),
+        "by_worker": dict(Counter(str(row.worker) for row in rows)),
+        "disconnects": past["disconnects"],
+        "limit": settings.MEDIMGR_STREAM_MAX_CONNECTIONS,
+        "limit_per_address": settings.MEDIMGR_STREAM_MAX_PER_ADDRESS,
+        "connections": [_shown(row, now) for row in rows],
+    }
+
+
+def _past() -> dict[str, Any]:
+    # Every connect and disconnect is an event, with the number of open streams after it.
+    total = Cast(KeyTextTransform("total", "data"), IntegerField())
+    return Event.objects.filter(topic="connection").aggregate(
+        peak=Max(total), disconnects=Count("id", filter=Q(data__connected=False))
+    )
+
+
+def _shown(row: Connection, now: datetime) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "user": row.user.get_username(),
+        "address": row.address,
+        "page": row.page,
+        "topics": row.topics,
+        "connected_at": iso(row.connected_at),
+        "duration_seconds": round(row.duration_seconds(now), 3),
+        "last_ping_at": iso(row.last_ping_at),
+        "events_sent": row.events_sent,
+        "bytes_sent": row.bytes_sent,
+        "queued": None,
+        "worker": str(row.worker),
+    }
+
+
+@router.get("/health", response=schemas.StreamHealth, summary="Whether streams can be served")
+def stream_health(request: HttpRequest) -> dict[str, Any]:
+    """Two queries."""
+    demand(request.user, "view", Connection)
+    now = timezone.now()
+    workers = list(StreamWorker.objects.annotate(open_streams=Count("connections")).order_by("node", "pid"))
+    alive = [worker for worker in workers if now - worker.seen_at < WORKER_SILENT_AFTER]
+    total = sum(worker.open_streams for worker in workers)
+    newest = Event.objects.order_by("-id").first()
+    status, reason = _verdict(len(alive), total)
+    return {
+        "status": status,
+        "reason": reason,
+        "workers": [
+            {
+                "worker": str(worker),
+                "started_at": iso(worker.started_at),
+                "seen_at": iso(worker.seen_at),
+                "alive": worker in alive,
+                "connections": worker.open_streams,
+            }
+            for worker in workers
+        ],
+        "connections": total,
+        "limit": settings.MEDIMGR_STREAM_MAX_CONNECTIONS,
+        "heartbeat_seconds": settings.MEDIMGR_STREAM_HEARTBEAT_SECONDS,
+        "last_event_id": newest.pk if newest else 0,
+        "last_event_at": iso(newest.at) if newest else None,
+    }
+
+
+def _verdict(alive: int, total: int) -> tuple[str, str]:
+    if not alive:
+        return "silent", "No web worker has reported lately; one does so once it serves its first stream."
+    if total >= settings.MEDIMGR_STREAM_MAX_CONNECTIONS:
+        return "full", f"All {total} places are taken. Raise MEDIMGR_STREAM_MAX_CONNECTIONS or close pages."
+    return "ok", ""

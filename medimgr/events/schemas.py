@@ -1,0 +1,62 @@
+"""The shapes in which the API gives facts about streams."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+
+class ConnectionShape(BaseModel, extra="allow"):
+    """One open stream. Its token is not in here: whoever has that may end the stream."""
+
+    id: int
+    user: str
+    address: str
+    page: str
+    topics: list[Any]
+    connected_at: str
+    duration_seconds: float
+    last_ping_at: str
+    events_sent: int
+    bytes_sent: int
+    queued: int | None = Field(description="Bytes that the network has not taken; None: not known.")
+    worker: str = Field(description="node:pid of the web process that serves it")
+
+
+class StreamStats(BaseModel):
+    """Who is watching."""
+
+    total: int = Field(description="Streams that are open now.")
+    peak: int = Field(description="Most at a time, over as long as the event log is kept.")
+    events_sent_last_hour: int | None = Field(
+        description="Messages handed to streams; None where that is not counted."
+    )
+    events_published_last_hour: int = Field(description="Events written to the log.")
+    by_user: dict[str, int]
+    by_worker: dict[str, int]
+    disconnects: int = Field(description="Streams that ended, over as long as the event log is kept.")
+    limit: int
+    limit_per_address: int
+    connections: list[ConnectionShape]
+
+
+class WorkerShape(BaseModel):
+    """One web process that serves streams."""
+
+    worker: str
+    started_at: str
+    seen_at: str
+    alive: bool
+    connections: int
+
+
+class StreamHealth(BaseModel):
+    """Whether streams can be served, and by whom."""
+
+    status: str = Field(description="ok, full (no place for another stream) or silent (no live worker)")
+    reason: str
+    workers: list[WorkerShape]
+    connections: int
+    limit: int
+    heartbeat_seconds: float
+    last_event_id: int
+    last_event_at: str | None

@@ -1,7 +1,9 @@
 """Who may do what: the one question that page, admin, API and stream ask."""
 
+from collections.abc import Iterable
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Model
@@ -25,6 +27,14 @@ def may(user: AbstractBaseUser | AnonymousUser, verb: str, obj: Model | type[Mod
         return False
     model = obj if isinstance(obj, type) else type(obj)
     return bool(person.has_perm(permission(verb, model)))
+
+
+def permitted_users(user_ids: Iterable[int], verb: str, model: type[Model]) -> frozenset[int]:
+    """Return those of the users who :func:`may` do ``verb`` to ``model``, in one query for all of them."""
+    people = get_user_model()._default_manager.with_perm(
+        permission(verb, model), backend="django.contrib.auth.backends.ModelBackend"
+    )
+    return frozenset(people.filter(pk__in=list(user_ids), is_staff=True).values_list("pk", flat=True))
 
 
 class NotAllowed(Problem):

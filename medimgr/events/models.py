@@ -69,6 +69,12 @@ class StreamWorker(models.Model):
     start_ticks = models.BigIntegerField(
         help_text="Start time of the process in clock ticks since boot: with the pid, its identity."
     )
+    pid_space = models.CharField(
+        max_length=100,
+        blank=True,
+        default="",
+        help_text="Boot and process namespace in which the pid means something.",
+    )
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField(help_text="Renewed every few seconds while the process lives.")
 

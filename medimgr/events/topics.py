@@ -20,6 +20,11 @@ def known() -> frozenset[str]:
     return frozenset(_topics)
 
 
+def model_of(topic: str) -> type[Model]:
+    """Return the model whose view permission opens ``topic``. Raises KeyError for an unknown one."""
+    return _topics[topic]
+
+
 def visible(user: Any, wanted: Iterable[str]) -> frozenset[str]:
     """Return those of the ``wanted`` topics that ``user`` may see. Queries permissions once per user."""
     return frozenset(t for t in wanted if t in _topics and may(user, "view", _topics[t]))

@@ -1,0 +1,254 @@
+"""Hands what the reader read to every stream of this process. One per event loop, so one per web worker.
+
+Everything here runs in the loop's thread, and each message is encoded once for all streams.
+"""
+
+import asyncio
+import atexit
+import logging
+import time
+import weakref
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from medimgr.events import frames
+from medimgr.events.daphne_transport import before_shutdown
+from medimgr.events.exceptions import DatabaseAway, ShuttingDown
+from medimgr.events.housekeeping import Checkup, Housekeeping
+from medimgr.events.sources import Outlet
+from medimgr.events.subscription import End, Opening, Sink, Subscription, jitter
+from medimgr.events.tail import Batch, Measured, Reader
+from medimgr.lib.loops import LoopGone, background
+from medimgr.lib.units import iso
+
+logger = logging.getLogger(__name__)
+
+TICK_TOPIC = "service"
+"""Measurements are about services: whoever has this topic gets them."""
+READY_SECONDS = 5.0
+PENDING_SECONDS = 10.0
+"""A stream that was admitted and never opened belongs to a request that came to grief."""
+STOP_SECONDS = 2.0
+
+
+class Broadcaster:
+    """The streams of one event loop, and the threads that serve them."""
+
+    def __init__(self) -> None:
+        """Start reading and housekeeping. Call it in the loop; use :func:`current`."""
+        self._loop = asyncio.get_running_loop()
+        self._streams: dict[str, Subscription] = {}
+        self._by_topic: dict[str, dict[str, Subscription]] = {}
+        self._by_connection: dict[int, Subscription] = {}
+        self._tasks: dict[str, list[asyncio.Task[None]]] = {}
+        self._measured: dict[str, Measured] = {}
+        self._ready = asyncio.Event()
+        self._closing = False
+        self.database_away = False
+        self._reader = Reader(self._threadsafe(self._take), self._threadsafe(self._note_away))
+        self.housekeeping = Housekeeping(self._threadsafe(self._end_tokens), self._live_tokens)
+        self._reader.start()
+        self.housekeeping.start()
+        self._beat = background(self._beat_on(), name="stream-heartbeat", on_death=self._fail)
+        atexit.register(self._stop_threads)
+        before_shutdown(self.aclose)
+
+    # --- a stream's life ---------------------------------------------------------------------------
+    async def ready(self) -> None:
+        """Wait until the reader has its position. Raises DatabaseAway and ShuttingDown."""
+        if self._closing:
+            raise ShuttingDown
+        if self._ready.is_set():
+            return
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await self._ready.wait()
+        except TimeoutError:
+            raise DatabaseAway from None
+
+    def subscribe(self, token: str, topics: Iterable[str]) -> Subscription:
+        """Begin a stream: from now on its events are kept for it. It is not entitled to any yet."""
+        # Streams that began together end apart, and a stream never holds a place or a leak for ever.
+        max_age = settings.MEDIMGR_STREAM_MAX_AGE_SECONDS * jitter(0.9, 1.1)
+        stream = Subscription(token=token, topics=topics, max_age=max_age, on_end=self._forget)
+        self._streams[token] = stream
+        for topic in stream.topics:
+            self._by_topic.setdefault(topic, {})[token] = stream
+        return stream
+
+    def admit(self, stream: Subscription, opening: Opening) -> None:
+        """Take what the request's thread found; a stream that has ended meanwhile stays ended."""
+        if stream.ended is None:
+            stream.admit(opening)
+            self._by_connection[opening.connection] = stream
+
+    def open(self, stream: Subscription, sink: Sink) -> None:
+        """Serve an admitted stream: hello, reset or replay, all measurements, and on from there."""
+        opening = stream.opening
+        if stream.ended is not None or opening is None:
+            return
+        first = frames.hello(
+            connection_id=stream.token,
+            connection=opening.connection,
+            heartbeat_seconds=settings.MEDIMGR_STREAM_HEARTBEAT_SECONDS,
+            server_time=_now(),
+            topics=stream.topics,
+            last_event_id=opening.since,
+            retry_ms=round(jitter(2000, 5000)),
+        )
+        ticks = self._measured.values() if TICK_TOPIC in stream.topics else ()
+        stream.open(sink, first, [frames.tick(t.node, t.at, t.values) for t in ticks])
+        if stream.is_open and self.database_away:
+            stream.offer_heartbeat(self._heartbeat())
+        for source in opening.sources if stream.is_open else ():
+            task = background(
+                source.run(Outlet(stream)),
+                name=f"{source.name}-source of connection {opening.connection}",
+                on_death=partial(stream.end, End.SOURCE_FAILED),
+            )
+            self._tasks.setdefault(stream.token, []).append(task)
+
+    def _forget(self, stream: Subscription, reason: End) -> None:
+        self._streams.pop(stream.token, None)
+        for topic in stream.topics:
+            self._by_topic.get(topic, {}).pop(stream.token, None)
+        if stream.opening is not None:
+            self._by_connection.pop(stream.opening.connection, None)
+        for task in self._tasks.pop(stream.token, ()):
+            task.cancel()
+        if stream.has_row:
+            self.housekeeping.remove(stream.token, reason)
+
+    # --- fan-out -----------------------------------------------------------------------------------
+    def _take(self, batch: Batch) -> None:
+        self._ready.set()
+        if batch.restarted:
+            self._measured.clear()
+            for stream in list(self._streams.values()):
+                stream.start_over(batch.position)
+        for row in batch.rows:
+            listeners = self._by_topic.get(row.topic)
+            if listeners:
+                chunk = frames.event(row.id, row.topic, row.key, row.data)
+                for stream in list(listeners.values()):
+                    stream.offer_event(row.id, chunk)
+            if row.topic == "connection" and row.data.get("connected") is False:
+                self._end_removed(row.key, row.data.get("reason", ""))
+        for measured in batch.ticks:
+            self._take_tick(measured)
+
+    def _take_tick(self, measured: Measured) -> None:
+        before = self._measured.get(measured.node)
+        self._measured[measured.node] = measured
+        values = before.values if before else {}
+        changed = {key: value for key, value in measured.values.items() if values.get(key) != value}
+        if not changed:
+            return
+        chunk = frames.tick(measured.node, measured.at, changed)
+        for stream in list(self._by_topic.get(TICK_TOPIC, {}).values()):
+            stream.offer_tick(measured.node, measured.at, changed, chunk)
+
+    def _end_removed(self, key: str, reason: str) -> None:
+        """Somebody has removed the row of a stream, in whichever process: the stream follows it."""
+        stream = self._by_connection.get(int(key)) if key.isdecimal() else None
+        if stream is not None:
+            stream.has_row = False
+            stream.end(End(reason) if reason in set(End) else End.KICKED)
+
+    def _note_away(self, away: bool) -> None:
+        self.database_away = away
+        self.housekeeping.database_away = away
+        chunk = self._heartbeat()
+        for stream in list(self._streams.values()):
+            stream.offer_heartbeat(chunk)
+
+    # --- heartbeat ---------------------------------------------------------------------------------
+    async def _beat_on(self) -> None:
+        while True:
+            await asyncio.sleep(settings.MEDIMGR_STREAM_HEARTBEAT_SECONDS)
+            self._beat_once()
+
+    def _beat_once(self) -> None:
+        now = time.monotonic()
+        chunk = self._heartbeat()
+        checkups = []
+        for stream in list(self._streams.values()):
+            if stream.opening is None or not stream.is_open:
+                if now - stream.began > PENDING_SECONDS:
+                    stream.lose()
+            elif now - stream.began > stream.max_age:
+                stream.end(End.TOO_OLD)
+            else:
+                stream.offer_heartbeat(chunk)
+                checkups.append(
+                    Checkup(
+                        stream.token,
+                        stream.opening.connection,
+                        stream.opening.listener,
+                        stream.events_sent,
+                        stream.bytes_sent,
+                    )
+                )
+        self.housekeeping.check(checkups)
+
+    def _heartbeat(self) -> bytes:
+        return frames.heartbeat(server_time=_now(), database_away=self.database_away)
+
+    # --- between threads ---------------------------------------------------------------------------
+    def _threadsafe(self, call: Callable[..., None]) -> Callable[..., None]:
+        def in_the_loop(*arguments: Any) -> None:
+            try:
+                self._loop.call_soon_threadsafe(call, *arguments)
+            except RuntimeError as error:  # asyncio's word for a closed loop
+                raise LoopGone from error
+
+        return in_the_loop
+
+    def _live_tokens(self) -> set[str]:
+        return set(self._streams.copy())
+
+    def _end_tokens(self, ends: dict[str, End]) -> None:
+        for token, reason in ends.items():
+            if stream := self._streams.get(token):
+                stream.end(reason)
+
+    # --- the end -----------------------------------------------------------------------------------
+    def _fail(self) -> None:
+        """The heartbeat has died: start it again, since streams without it would look dead."""
+        if not self._closing:
+            self._beat = background(self._beat_on(), name="stream-heartbeat", on_death=self._fail)
+
+    async def aclose(self) -> None:
+        """Say bye to every stream, remove their rows, end the threads. Idempotent."""
+        if self._closing:
+            return
+        self._closing = True
+        self._beat.cancel()
+        for stream in list(self._streams.values()):
+            stream.end(End.SHUTDOWN)
+        await asyncio.get_running_loop().run_in_executor(None, self._stop_threads)
+
+    def _stop_threads(self) -> None:
+        atexit.unregister(self._stop_threads)
+        self._closing = True
+        self.housekeeping.stop(STOP_SECONDS)
+        self._reader.stop(STOP_SECONDS)
+
+
+_by_loop: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Broadcaster]" = weakref.WeakKeyDictionary()
+
+
+def current() -> Broadcaster:
+    """Return the broadcaster of the running loop, started with its first use. No query."""
+    loop = asyncio.get_running_loop()
+    if loop not in _by_loop:
+        _by_loop[loop] = Broadcaster()
+    return _by_loop[loop]
+
+
+def _now() -> str:
+    return iso(timezone.now()) or ""

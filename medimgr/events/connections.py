@@ -1,0 +1,207 @@
+"""The rows of open streams: taken at the connect, given back at the end, cleared when a worker dies.
+
+Every change of the rows is one transaction that first takes one lock, so that the limits and the totals
+in the events are exact, however many web workers there are. SQLite's write lock does that by itself.
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from medimgr.events.exceptions import TooManyStreams
+from medimgr.events.log import Fact, publish_all
+from medimgr.events.models import Connection, StreamWorker
+from medimgr.events.subscription import End
+from medimgr.lib.process_identity import pid_space, start_ticks
+
+LEASE_SECONDS = 15.0
+RENEW_SECONDS = 3.0
+
+# Taken before the event log's own lock, always in this order. "medj", one after the log's.
+_ADVISORY_LOCK = 0x6D65646A
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Somebody who wants a stream."""
+
+    token: str
+    user: Any
+    address: str
+    page: str
+    topics: Sequence[str]
+
+
+def take_place(arrival: Arrival) -> int:
+    """Insert the row of a new stream and publish it; return its primary key.
+
+    Raises TooManyStreams at either limit. Some eight queries in one transaction.
+    """
+    try:
+        return _take_place(arrival)
+    except TooManyStreams:
+        # The dead must not keep the living out.
+        if not forget_dead_workers():
+            raise
+    return _take_place(arrival)
+
+
+@transaction.atomic
+def _take_place(arrival: Arrival) -> int:
+    _lock()
+    total = Connection.objects.count()
+    if total >= settings.MEDIMGR_STREAM_MAX_CONNECTIONS:
+        raise TooManyStreams(
+            f"{total} streams are open, as many as this installation allows "
+            "(MEDIMGR_STREAM_MAX_CONNECTIONS). Close a page that is not needed, or raise the limit."
+        )
+    from_here = Connection.objects.filter(address=arrival.address).count()
+    if from_here >= settings.MEDIMGR_STREAM_MAX_PER_ADDRESS:
+        raise TooManyStreams(
+            f"{from_here} streams are open from your address {arrival.address}, as many as one may have "
+            "(MEDIMGR_STREAM_MAX_PER_ADDRESS). Close a tab that is not needed, or raise the limit."
+        )
+    now = timezone.now()
+    row = Connection.objects.create(
+        token=arrival.token,
+        worker=_own_worker(now),
+        user=arrival.user,
+        address=arrival.address,
+        page=arrival.page,
+        topics=list(arrival.topics),
+        connected_at=now,
+        last_ping_at=now,
+    )
+    publish_all([_fact(row, connected=True, total=total + 1)])
+    return row.pk
+
+
+def give_back(reasons: Mapping[str, End]) -> int:
+    """Remove the rows with these tokens and publish each; return how many there were. Idempotent."""
+    if not reasons:
+        return 0
+    with transaction.atomic():
+        _lock()
+        rows = Connection.objects.filter(token__in=list(reasons)).select_related("user")
+        return _remove(list(rows), {row.pk: reasons[row.token] for row in rows})
+
+
+def renew_lease() -> bool:
+    """Say that this process lives; return False where nobody counts on it (any more). One update."""
+    return bool(_own_rows().update(seen_at=Now()))
+
+
+def retire() -> None:
+    """Remove this process's row, with those of streams that it still has. For a process that ends."""
+    _forget(_own_rows(), End.SHUTDOWN)
+
+
+def forget_worker(node: str, pid: int) -> int:
+    """Remove a web worker that has ended, and its streams; return how many streams that were."""
+    return _forget(StreamWorker.objects.filter(node=node, pid=pid), End.WORKER_LOST)
+
+
+def forget_dead_workers() -> int:
+    """Remove web workers that are gone, and their streams; return how many streams that were.
+
+    Gone are those not seen for 15 seconds, and at once those of this machine whose process does not
+    exist any more. One query where all live.
+    """
+    here = pid_space()
+    gone = [
+        worker.pk
+        for worker in StreamWorker.objects.all()
+        if here
+        and worker.pid_space == here
+        and worker.node == settings.MEDIMGR_NODE
+        and start_ticks(worker.pid) != worker.start_ticks
+    ]
+    # The database's clock on both sides: those of two machines may differ by more than a lease.
+    unseen = StreamWorker.objects.filter(seen_at__lt=Now() - timedelta(seconds=LEASE_SECONDS))
+    gone.extend(unseen.values_list("pk", flat=True))
+    return _forget(StreamWorker.objects.filter(pk__in=gone), End.WORKER_LOST) if gone else 0
+
+
+def own_tokens() -> dict[str, int]:
+    """Return token and primary key of every row that names this process as its worker. One query."""
+    return dict(Connection.objects.filter(worker__in=_own_rows()).values_list("token", "pk"))
+
+
+def record_pings(pings: Iterable[tuple[int, int, int]], at: datetime) -> None:
+    """Store (primary key, events, bytes) of streams that were pinged at ``at``. One executemany."""
+    moment = connection.ops.adapt_datetimefield_value(at)
+    values = [(moment, events, size, pk) for pk, events, size in pings]
+    if not values:
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.executemany(
+            "UPDATE events_connection SET last_ping_at = %s, events_sent = %s, bytes_sent = %s WHERE id = %s",
+            values,
+        )
+
+
+def _own_rows() -> "Any":
+    pid = os.getpid()
+    return StreamWorker.objects.filter(node=settings.MEDIMGR_NODE, pid=pid, start_ticks=start_ticks(pid) or 0)
+
+
+def _own_worker(now: datetime) -> StreamWorker:
+    existing: StreamWorker | None = _own_rows().first()
+    if existing is not None:
+        return existing
+    pid = os.getpid()
+    return StreamWorker.objects.create(
+        node=settings.MEDIMGR_NODE,
+        pid=pid,
+        start_ticks=start_ticks(pid) or 0,
+        pid_space=pid_space(),
+        started_at=now,
+        seen_at=Now(),
+    )
+
+
+def _forget(workers: "Any", reason: End) -> int:
+    with transaction.atomic():
+        _lock()
+        rows = list(Connection.objects.filter(worker__in=workers).select_related("user"))
+        removed = _remove(rows, dict.fromkeys((row.pk for row in rows), reason))
+        workers.delete()
+    return removed
+
+
+def _remove(rows: list[Connection], reasons: Mapping[int, End]) -> int:
+    if not rows:
+        return 0
+    total = Connection.objects.count()
+    Connection.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    publish_all(
+        _fact(row, connected=False, total=total - number, reason=reasons[row.pk].value)
+        for number, row in enumerate(rows, start=1)
+    )
+    return len(rows)
+
+
+def _fact(row: Connection, *, connected: bool, total: int, reason: str = "") -> Fact:
+    # Never the token: whoever has it may end the stream.
+    data = {
+        "id": row.pk,
+        "connected": connected,
+        "total": total,
+        "user": row.user.get_username(),
+        "address": row.address,
+        "page": row.page,
+    }
+    return Fact("connection", str(row.pk), data if connected else {**data, "reason": reason})
+
+
+def _lock() -> None:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ADVISORY_LOCK])

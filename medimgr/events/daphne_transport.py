@@ -1,0 +1,116 @@
+"""All that medimgr knows about Daphne and Twisted behind the ASGI interface.
+
+Daphne's ``send()`` never waits: what the client does not take piles up in Twisted's transport without
+a bound. Behind ``send`` is Twisted's request, and a producer registered there is paused while the
+transport holds more than 64 KiB, and resumed once it is empty. That is the back-pressure.
+"""
+
+import asyncio
+import functools
+import logging
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from medimgr.events.subscription import Subscription
+
+logger = logging.getLogger(__name__)
+
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+FAREWELL_SECONDS = 5.0
+"""How long a client that has not read may take to read its ``bye``, before it is cut off."""
+
+
+def request_behind(send: Send) -> Any | None:
+    """Return Twisted's request behind Daphne's ``send``, None for any other server."""
+    if not (isinstance(send, functools.partial) and send.args):
+        return None
+    request = send.args[0]
+    expected = ("registerProducer", "unregisterProducer", "handle_reply", "channel", "transport")
+    return request if all(hasattr(request, name) for name in expected) else None
+
+
+class DaphneSink:
+    """Writes to one client through Daphne, and tells the subscription when the client does not read."""
+
+    def __init__(self, request: Any, send: Send, subscription: Subscription) -> None:
+        """Register with the transport of ``request``, whose response has been started."""
+        self._request = request
+        self._send = send
+        self._subscription = subscription
+        self._paused = False
+        self._finishing: asyncio.TimerHandle | None = None
+        request.registerProducer(self, True)
+
+    def write(self, chunk: bytes) -> None:
+        """See :class:`medimgr.events.subscription.Sink`."""
+        self._step({"type": "http.response.body", "body": chunk, "more_body": True})
+
+    def finish(self) -> None:
+        """See :class:`medimgr.events.subscription.Sink`."""
+        if self._paused:
+            # Ending now would leave a full buffer to a client that may never read it.
+            self._finishing = asyncio.get_running_loop().call_later(FAREWELL_SECONDS, self._cut_off)
+        else:
+            self._end_response()
+
+    # --- Twisted's IPushProducer -----------------------------------------------------------------
+    def pauseProducing(self) -> None:  # noqa: N802
+        """The transport holds more than it wants to."""
+        self._paused = True
+        self._subscription.pause()
+
+    def resumeProducing(self) -> None:  # noqa: N802
+        """The transport is empty."""
+        self._paused = False
+        if self._finishing is not None:
+            self._finishing.cancel()
+            self._end_response()
+        else:
+            self._subscription.resume()
+
+    def stopProducing(self) -> None:  # noqa: N802
+        """The connection is gone; the application hears of it as ``http.disconnect``."""
+        if self._finishing is not None:
+            self._finishing.cancel()
+
+    # --- effects ---------------------------------------------------------------------------------
+    def _step(self, message: dict[str, Any]) -> None:
+        step: Any = self._send(message)
+        try:
+            step.send(None)
+        except StopIteration:
+            return
+        step.close()
+        raise RuntimeError("Daphne's send() waits for something, which medimgr does not reckon with.")
+
+    def _end_response(self) -> None:
+        if self._request.channel is None:
+            return  # the connection is gone, and Twisted has let go of the producer with it
+        try:
+            self._request.unregisterProducer()
+            self._step({"type": "http.response.body"})
+        except Exception as error:
+            logger.info("A stream could not be finished: %r", error)
+
+    def _cut_off(self) -> None:
+        if self._request.channel is not None:
+            self._request.transport.abortConnection()
+
+
+def before_shutdown(stop: Callable[[], Awaitable[None]]) -> None:
+    """Have Twisted run ``stop`` before it closes its connections, where Twisted runs this process.
+
+    Daphne cancels the applications of open requests when it stops, but not where one connection has
+    sent half a request (it fails on that one and leaves out the rest). This does not depend on it.
+    """
+    reactor: Any = sys.modules.get("twisted.internet.reactor")
+    if reactor is None or not reactor.running:
+        return
+    from twisted.internet.defer import Deferred
+
+    loop = asyncio.get_running_loop()
+    reactor.addSystemEventTrigger(
+        "before", "shutdown", lambda: Deferred.fromFuture(asyncio.ensure_future(stop(), loop=loop))
+    )

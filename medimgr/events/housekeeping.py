@@ -1,0 +1,161 @@
+"""The thread of a web process that keeps the rows of its streams true.
+
+It removes rows of streams that have ended, renews the worker's lease, clears up after dead workers,
+writes down what was sent, and asks whether the listeners may still listen. All of it in batches, so that
+nothing here grows with the number of streams but the size of a query.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db import connection
+from django.utils import timezone
+
+from medimgr.events import connections
+from medimgr.events.standing import no_longer_entitled
+from medimgr.events.subscription import End, Listener
+from medimgr.events.tail import TROUBLE
+from medimgr.lib.loops import LoopGone
+
+logger = logging.getLogger(__name__)
+
+GATHER_SECONDS = 0.05
+"""Streams that end within this time are removed together."""
+RETRY_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """What a heartbeat tells about one stream."""
+
+    token: str
+    connection: int
+    listener: Listener
+    events_sent: int
+    bytes_sent: int
+
+
+class Housekeeping:
+    """Runs the thread. ``end_tokens`` is called in it and must not block; ``live_tokens`` too."""
+
+    def __init__(
+        self, end_tokens: Callable[[dict[str, End]], None], live_tokens: Callable[[], set[str]]
+    ) -> None:
+        """Prepare; nothing happens before :meth:`start`."""
+        self._end_tokens = end_tokens
+        self._live_tokens = live_tokens
+        self._lock = threading.Lock()
+        self._ended: dict[str, End] = {}
+        self._checkups: list[Checkup] | None = None
+        self._due = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="stream-housekeeping", daemon=True)
+        self._next_renewal = 0.0
+        self._in_trouble = False
+        self.database_away = False
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self, timeout: float) -> None:
+        """Remove what is left, with the worker's own row, and end the thread. Idempotent."""
+        self._stop.set()
+        self._due.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+
+    def remove(self, token: str, reason: End) -> None:
+        """Have the row of a stream removed soon. Does not wait."""
+        with self._lock:
+            self._ended[token] = reason
+        self._due.set()
+
+    def check(self, checkups: list[Checkup]) -> None:
+        """Have these streams written down and looked at soon; an older list not looked at is dropped."""
+        with self._lock:
+            self._checkups = checkups
+        self._due.set()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._due.wait(max(0.0, self._next_renewal - time.monotonic()))
+            self._stop.wait(GATHER_SECONDS)
+            self._due.clear()
+            try:
+                self._pass()
+            except LoopGone:
+                break
+            except TROUBLE as error:
+                self._note_trouble(error)
+            except Exception:
+                logger.exception("Housekeeping of the streams failed; it goes on.")
+                self._stop.wait(RETRY_SECONDS)
+        self._leave()
+
+    def _pass(self) -> None:
+        if self.database_away:
+            # Asking would only wait for timeouts, and SQLite would make an empty file.
+            self._stop.wait(RETRY_SECONDS)
+            self._due.set()
+            return
+        self._remove_ended()
+        now = time.monotonic()
+        if now >= self._next_renewal:
+            self._next_renewal = now + connections.RENEW_SECONDS
+            self._renew()
+        with self._lock:
+            checkups, self._checkups = self._checkups, None
+        if checkups:
+            self._look_at(checkups)
+        self._in_trouble = False
+
+    def _remove_ended(self) -> None:
+        with self._lock:
+            ended = dict(self._ended)
+        connections.give_back(ended)
+        with self._lock:
+            for token in ended:
+                self._ended.pop(token, None)
+
+    def _renew(self) -> None:
+        connections.forget_dead_workers()
+        # Rows first, streams second: a stream is alive before its row exists, and dead before it goes.
+        rows = connections.own_tokens()
+        live = self._live_tokens()
+        with self._lock:
+            live.update(self._ended)  # removed in the next pass, each with its own reason
+        connections.give_back({token: End.CLOSED for token in rows if token not in live})
+        connections.renew_lease()
+
+    def _look_at(self, checkups: list[Checkup]) -> None:
+        connections.record_pings(
+            ((c.connection, c.events_sent, c.bytes_sent) for c in checkups), timezone.now()
+        )
+        rows = connections.own_tokens()
+        ends = {c.token: End.WORKER_LOST for c in checkups if c.token not in rows}
+        unentitled = no_longer_entitled({c.token: c.listener for c in checkups})
+        ends.update(dict.fromkeys(unentitled, End.SESSION_ENDED))
+        if ends:
+            self._end_tokens(ends)
+
+    def _note_trouble(self, error: Exception) -> None:
+        connection.close()
+        if not self._in_trouble:
+            logger.warning("The rows of streams cannot be written; trying again until they can. %s", error)
+        self._in_trouble = True
+        self._due.set()
+        self._stop.wait(RETRY_SECONDS)
+
+    def _leave(self) -> None:
+        try:
+            if not self.database_away:
+                self._remove_ended()
+                connections.retire()
+        except TROUBLE as error:
+            logger.warning("The rows of this worker's streams stay until its lease runs out. %s", error)
+        finally:
+            connection.close()

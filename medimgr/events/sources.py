@@ -1,0 +1,71 @@
+"""What else can ride on a stream beside the event log: apps above add sources, one per connection.
+
+A client asks for a source by naming it in the query (``?log=<service key>``). A source is made in the
+request's thread, where it may query the database and refuse, and then runs in the event loop.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from django.db.models import Model
+
+
+class Stream(Protocol):
+    """What an outlet needs of a subscription."""
+
+    @property
+    def is_lagging(self) -> bool:
+        """Return whether the client has not taken what it was sent."""
+
+    def offer(self, chunk: bytes) -> None:
+        """Take a message that has to arrive."""
+
+
+class Outlet:
+    """Where a source puts its messages."""
+
+    def __init__(self, subscription: Stream) -> None:
+        """Lead to one stream."""
+        self._subscription = subscription
+
+    @property
+    def is_lagging(self) -> bool:
+        """Return whether the client has not taken what it was sent: better wait than send more."""
+        return self._subscription.is_lagging
+
+    def send(self, chunk: bytes) -> None:
+        """Send one encoded message. Does nothing once the stream has ended."""
+        self._subscription.offer(chunk)
+
+
+class Source(Protocol):
+    """Something that one stream follows."""
+
+    @property
+    def name(self) -> str:
+        """Return the name it was registered under."""
+
+    @property
+    def rights(self) -> frozenset[tuple[str, type[Model]]]:
+        """Return the verbs and models that the user must go on being allowed."""
+
+    async def run(self, outlet: Outlet) -> None:
+        """Send messages until cancelled. Must not block the loop; an exception ends the stream."""
+
+
+Opener = Callable[[Any, str, Mapping[str, str]], Source]
+"""Takes the user, the value of the query parameter, and all parameters. Raises a Problem to refuse."""
+
+_openers: dict[str, Opener] = {}
+
+
+def register(name: str, opener: Opener) -> None:
+    """Let clients ask for a source with the query parameter ``name``. Called in ``AppConfig.ready()``."""
+    _openers[name] = opener
+
+
+def open_wanted(user: Any, parameters: Mapping[str, str]) -> list[Source]:
+    """Return the sources that ``parameters`` ask for. Queries and refusals are the openers'."""
+    return [
+        opener(user, parameters[name], parameters) for name, opener in _openers.items() if name in parameters
+    ]

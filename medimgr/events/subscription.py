@@ -1,0 +1,275 @@
+"""One stream: what it is entitled to, where it has got to, and what its client has not taken yet.
+
+Lives in the event loop's thread alone. Three stages: *pending* while the request's thread reads the
+replay (what happens meanwhile is kept), *open* once a sink takes its bytes, *ended* for good.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from django.db.models import Model
+
+from medimgr.events import frames
+from medimgr.events.sources import Source
+
+logger = logging.getLogger(__name__)
+
+MAX_HELD_BYTES = 1024 * 1024
+"""What is kept for a client that does not read. Beyond it the stream ends; a reconnect replays."""
+
+
+class End(StrEnum):
+    """Why a stream ended. The first five are what a client is told in ``bye``."""
+
+    SHUTDOWN = "shutdown"
+    SESSION_ENDED = "session-ended"
+    TOO_OLD = "too-old"
+    LAGGING = "lagging"
+    KICKED = "kicked"
+    BEACON = "beacon"
+    """The page said that it goes away."""
+    CLOSED = "closed"
+    """The client closed its connection."""
+    WRITE_FAILED = "write-failed"
+    SOURCE_FAILED = "source-failed"
+    """What it followed beside the event log, such as a log file, broke off."""
+    WORKER_LOST = "worker-lost"
+    """Its web worker died or lost its lease."""
+
+
+class Sink(Protocol):
+    """Takes a stream's bytes on towards one client."""
+
+    def write(self, chunk: bytes) -> None:
+        """Hand bytes over without waiting. May pause the subscription; raises where the client is gone."""
+
+    def finish(self) -> None:
+        """End the response once what was written is out. Cannot fail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """On whose behalf a stream runs, and what must stay true for it to go on."""
+
+    user_id: int
+    session_key: str
+    auth_hash: str
+    """Changes with the password."""
+    rights: frozenset[tuple[str, type[Model]]]
+    """The verbs and models that ``may()`` has to allow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a stream begins with, read in the request's thread."""
+
+    connection: int
+    """The primary key of its row."""
+    position: int
+    """Everything up to this event is in ``replay``, or older than what the client wants."""
+    since: int
+    """The event after which the client hears everything."""
+    replay: tuple[tuple[int, bytes], ...]
+    reset: bool
+    listener: Listener
+    sources: tuple[Source, ...] = ()
+
+
+def jitter(least: float, most: float) -> float:
+    """Return a number between the two, so that many clients do not act at once."""
+    return least + (most - least) * secrets.randbelow(1001) / 1000
+
+
+class Subscription:
+    """One stream of one client."""
+
+    def __init__(
+        self,
+        *,
+        token: str,
+        topics: Iterable[str],
+        max_age: float,
+        on_end: Callable[["Subscription", End], None],
+    ) -> None:
+        """Begin as pending. ``on_end`` is called once, in the loop, whatever ends the stream."""
+        self.token = token
+        self.topics = frozenset(topics)
+        self.began = time.monotonic()
+        self.max_age = max_age
+        self.has_row = False
+        """Whether the request's thread may have inserted a row. The one attribute that it writes."""
+        self.opening: Opening | None = None
+        self.ended: End | None = None
+        self.done: asyncio.Future[End] = asyncio.get_running_loop().create_future()
+        self.events_sent = 0
+        self.bytes_sent = 0
+        self._on_end = on_end
+        self._sink: Sink | None = None
+        self._position = 0
+        self._paused = False
+        self._early: list[tuple[int, bytes]] = []
+        self._held: deque[bytes] = deque()
+        self._held_bytes = 0
+        self._ticks: dict[str, tuple[str, dict[str, list[float]]]] = {}
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether a client is being served."""
+        return self._sink is not None and self.ended is None
+
+    @property
+    def is_lagging(self) -> bool:
+        """Return whether the client has not taken yet what it was sent."""
+        return self._paused
+
+    @property
+    def held_bytes(self) -> int:
+        """Return how much is waiting for the client, beside what its transport holds."""
+        return self._held_bytes
+
+    # --- opening -------------------------------------------------------------------------------
+    def admit(self, opening: Opening) -> None:
+        """Take what the request's thread has read; the stream is still pending."""
+        self.opening = opening
+        self._position = opening.position
+
+    def open(self, sink: Sink, first: bytes, ticks: Iterable[bytes]) -> None:
+        """Start serving: ``first`` (hello), reset, replay, ``ticks``, then what came in meanwhile."""
+        opening = self.opening
+        if opening is None:
+            raise RuntimeError("A stream is opened after it has been admitted.")
+        self._sink = sink
+        parts = [first]
+        if opening.reset:
+            parts.append(frames.reset(opening.since))
+        events = [*opening.replay, *(early for early in self._early if early[0] > self._position)]
+        parts.extend(chunk for _, chunk in events)
+        parts.extend(ticks)
+        self._early.clear()
+        self._held_bytes = 0
+        if events:
+            self._position = max(self._position, events[-1][0])
+        self.events_sent += len(events)
+        self._write(b"".join(parts))
+
+    # --- delivery ------------------------------------------------------------------------------
+    def offer_event(self, event_id: int, chunk: bytes) -> None:
+        """Take one event of a topic of this stream; one that it has had already is passed over."""
+        if self.ended is not None:
+            return
+        if self._sink is None:
+            self._early.append((event_id, chunk))
+            self._hold_bytes(len(chunk))
+        elif event_id > self._position:
+            self._position = event_id
+            self.events_sent += 1
+            self.offer(chunk)
+
+    def offer_tick(self, node: str, at: str, changed: dict[str, list[float]], chunk: bytes) -> None:
+        """Take measurements. A slow client gets the latest of each service once it reads again."""
+        if not self.is_open:
+            return
+        if self._paused:
+            self._ticks[node] = (at, {**self._ticks.get(node, ("", {}))[1], **changed})
+        else:
+            self._write(chunk)
+
+    def offer(self, chunk: bytes) -> None:
+        """Take a message that has to arrive: at once, or as soon as the client reads again."""
+        if not self.is_open:
+            return
+        if self._paused:
+            self._held.append(chunk)
+            self._hold_bytes(len(chunk))
+        else:
+            self._write(chunk)
+
+    def offer_heartbeat(self, chunk: bytes) -> None:
+        """Take a heartbeat; one that cannot go out now is pointless."""
+        if self.is_open and not self._paused:
+            self._write(chunk)
+
+    def pause(self) -> None:
+        """Called by the sink: the client does not take more at present."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Called by the sink: all that was written has been taken."""
+        self._paused = False
+        while self._held and not self._paused and self.ended is None:
+            chunk = self._held.popleft()
+            self._held_bytes -= len(chunk)
+            self._write(chunk)
+        while self._ticks and not self._paused and self.ended is None:
+            node, (at, changed) = self._ticks.popitem()
+            self._write(frames.tick(node, at, changed))
+
+    def _hold_bytes(self, size: int) -> None:
+        self._held_bytes += size
+        if self._held_bytes > MAX_HELD_BYTES:
+            self.end(End.LAGGING)
+
+    def _write(self, chunk: bytes) -> None:
+        if self._sink is None:
+            return
+        self.bytes_sent += len(chunk)
+        try:
+            self._sink.write(chunk)
+        except Exception as error:  # a broken connection must not harm the others of the same message
+            logger.info("A stream could not be written to: %r", error)
+            self.lose(End.WRITE_FAILED)
+
+    def start_over(self, position: int) -> None:
+        """The log is another one since an outage: go on from ``position``, and tell the client."""
+        self._position = position
+        self._early.clear()
+        self.offer(frames.reset(position))
+
+    # --- the end -------------------------------------------------------------------------------
+    def end(self, reason: End) -> None:
+        """End the stream from this side, with a ``bye``. Idempotent; cannot raise."""
+        if self.ended is None:
+            sink = self._sink
+            self.lose(reason)
+            if sink is not None:
+                _say_bye(sink, reason)
+
+    def lose(self, reason: End = End.CLOSED) -> None:
+        """End the stream without a word: nobody listens any more. Idempotent; cannot raise."""
+        if self.ended is not None:
+            return
+        self.ended = reason
+        self._sink = None
+        self._early.clear()
+        self._held.clear()
+        self._held_bytes = 0
+        self._ticks.clear()
+        if not self.done.done():
+            self.done.set_result(reason)
+        try:
+            self._on_end(self, reason)
+        except Exception:
+            logger.exception("Forgetting a stream failed; housekeeping will find its row.")
+
+
+# Who is told "kicked" stays away until somebody wants to come back; "shutdown" is nobody's fault.
+_TOLD = {
+    **{end: end for end in (End.SHUTDOWN, End.SESSION_ENDED, End.TOO_OLD, End.LAGGING, End.KICKED)},
+    End.BEACON: End.KICKED,
+}
+
+
+def _say_bye(sink: Sink, reason: End) -> None:
+    told = _TOLD.get(reason, End.SHUTDOWN)
+    try:
+        sink.write(frames.bye(told.value, retry_ms=round(jitter(1000, 5000))))
+    except Exception as error:
+        logger.info("A bye could not be written: %r", error)
+    sink.finish()

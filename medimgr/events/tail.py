@@ -1,0 +1,170 @@
+"""The one reader of the event log in a web process: a thread that waits for commits and hands rows on.
+
+It has a database connection of its own, and survives the database being away: it says so, and goes on
+from the event that it read last as soon as there is a database again.
+"""
+
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from django.db import DatabaseError, InterfaceError, connection
+
+from medimgr.events.log import last_event_id
+from medimgr.events.models import Event, Tick
+from medimgr.lib.loops import LoopGone
+from medimgr.lib.units import iso
+from medimgr.lib.wake import open_wake
+
+logger = logging.getLogger(__name__)
+
+BATCH = 500
+"""Events that are handed on at once; a longer backlog goes in several batches."""
+IDLE_SECONDS = 1.0
+"""Without any commit, the reader looks this often whether its database is still the same one."""
+RETRY_SECONDS = 0.5
+
+TROUBLE = (DatabaseError, InterfaceError, sqlite3.Error, psycopg.Error, OSError)
+"""What a database that is away, or has been replaced, makes itself felt by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the event log."""
+
+    id: int
+    topic: str
+    key: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The latest tick of one node."""
+
+    node: str
+    at: str
+    values: dict[str, list[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the reader hands on. ``restarted``: the log is another one, older positions mean nothing."""
+
+    position: int
+    rows: list[Row] = field(default_factory=list)
+    ticks: list[Measured] = field(default_factory=list)
+    restarted: bool = False
+
+
+class DatabaseReplaced(OSError):
+    """The database file is not the one that was opened."""
+
+
+class Reader:
+    """Runs the thread. ``deliver`` and ``report_away`` are called in it and must not block."""
+
+    def __init__(self, deliver: Callable[[Batch], None], report_away: Callable[[bool], None]) -> None:
+        """Prepare; nothing is read before :meth:`start`."""
+        self._deliver = deliver
+        self._report_away = report_away
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="event-reader", daemon=True)
+        self._position: int | None = None
+        self._tick_times: dict[str, Any] = {}
+        self._away = False
+
+    def start(self) -> None:
+        """Start the thread. Its first batch tells the position that it reads from, with all ticks."""
+        self._thread.start()
+
+    def stop(self, timeout: float) -> None:
+        """End the thread and wait for it, ``timeout`` seconds at most. Idempotent."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._read_until_trouble()
+            except LoopGone:
+                return
+            except TROUBLE as error:
+                self._note_away(True, error)
+            except Exception:
+                logger.exception("The event reader failed; it starts again.")
+                self._note_away(True, None)
+            finally:
+                connection.close()
+            self._stop.wait(RETRY_SECONDS)
+
+    def _note_away(self, away: bool, error: Exception | None) -> None:
+        if away == self._away:
+            return
+        self._away = away
+        if away:
+            logger.warning("The event log cannot be read; trying again until it can. %s", error or "")
+        else:
+            logger.warning("The event log can be read again.")
+        self._report_away(away)
+
+    def _read_until_trouble(self) -> None:
+        wake = open_wake()
+        try:
+            identity = _file_identity()
+            self._begin()
+            self._note_away(False, None)
+            while not self._stop.is_set():
+                self._read_on()
+                if not wake.wait(IDLE_SECONDS, self._stop) and _file_identity() != identity:
+                    raise DatabaseReplaced("The database file has been replaced.")
+        finally:
+            wake.close()
+
+    def _begin(self) -> None:
+        """Find the position to read from: the end of the log at first, the old one after an outage."""
+        newest = last_event_id()
+        if self._position is None:
+            self._position = newest
+            self._deliver(Batch(newest, ticks=self._new_ticks()))
+        elif newest < self._position:
+            # Restored from a backup, or emptied: ids may be used again.
+            self._position = newest
+            self._tick_times.clear()
+            self._deliver(Batch(newest, ticks=self._new_ticks(), restarted=True))
+
+    def _read_on(self) -> None:
+        position = self._position or 0
+        while not self._stop.is_set():
+            found = Event.objects.after(position).values_list("id", "topic", "key", "data")[:BATCH]
+            rows = [Row(*values) for values in found]
+            ticks = self._new_ticks()
+            if not rows and not ticks:
+                return
+            position = rows[-1].id if rows else position
+            self._deliver(Batch(position, rows, ticks))
+            self._position = position
+            if len(rows) < BATCH:
+                return
+
+    def _new_ticks(self) -> list[Measured]:
+        found = []
+        for tick in Tick.objects.all():
+            if self._tick_times.get(tick.node) != tick.at:
+                self._tick_times[tick.node] = tick.at
+                found.append(Measured(tick.node, iso(tick.at) or "", tick.data))
+        return found
+
+
+def _file_identity() -> tuple[int, int] | None:
+    """Return which file SQLite's database is; None for a server. Raises OSError where it is gone."""
+    if connection.vendor != "sqlite":
+        return None
+    status = os.stat(connection.settings_dict["NAME"])
+    return status.st_dev, status.st_ino

@@ -10,11 +10,14 @@ class MonitoringConfig(AppConfig):
 
     def ready(self) -> None:
         """Declare what streams and operations this app has."""
+        from medimgr.events import sources
         from medimgr.events.topics import register
         from monitoring import chores, handlers
+        from monitoring.log_source import LogSource, open_log_source
         from monitoring.models import Node, Service
 
         register("service", Service)
         register("node", Node)
+        sources.register(LogSource.name, open_log_source)
         handlers.register_kinds()
         chores.register_chores()

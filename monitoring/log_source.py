@@ -1,0 +1,148 @@
+"""A service's log on a page's stream: ``?log=<service key>`` and, to go on, ``&log_offset=&log_inode=``.
+
+The file is the buffer: while a client does not read, nothing is read for it, and a client that falls far
+behind is taken to the end of the file and told how much it has missed.
+"""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from django.db.models import Model
+
+from medimgr.events import frames
+from medimgr.events.sources import Outlet
+from medimgr.lib.access import demand
+from monitoring.exceptions import LogElsewhere, UnknownService
+from monitoring.log_pages import log_path
+from monitoring.models import Service
+from monitoring.supervisor.logs import LogChunk, LogReader, tail
+
+POLL_SECONDS = 0.2
+PIECE_BYTES = 16 * 1024
+"""One message holds this much of the log, or one longer line in parts."""
+PIECES_AT_ONCE = 8
+"""So much of a log that grows fast is sent at each poll, so that no stream holds up the others."""
+FIRST_LINES = 1000
+FIRST_BYTES = 64 * 1024
+MAX_BEHIND_BYTES = 1024 * 1024
+
+
+def open_log_source(user: Any, key: str, parameters: Mapping[str, str]) -> "LogSource":
+    """Return the source for the log of the service ``key``. One query, and one for permissions.
+
+    Raises NotAllowed and UnknownService. A log on another machine is no refusal, since the page's stream
+    carries more than the log: the source says so in its one message.
+    """
+    demand(user, "tail", Service)
+    # PostgreSQL refuses a NUL in a comparison; no key holds one anyway.
+    rows = Service.objects.none() if "\0" in key else Service.objects.select_related("node")
+    service = rows.filter(key=key).first()
+    if service is None:
+        raise UnknownService(f"There is no service with the key {key!r} any more.")
+    try:
+        path = log_path(service)
+    except LogElsewhere as problem:
+        return LogSource(key, None, problem=problem.detail)
+    return LogSource(
+        key,
+        path,
+        offset=_number(parameters.get("log_offset")),
+        inode=_number(parameters.get("log_inode")) or 0,
+    )
+
+
+class LogSource:
+    """Follows one log file for one stream."""
+
+    name = "log"
+    rights: frozenset[tuple[str, type[Model]]] = frozenset({("tail", Service)})
+
+    def __init__(
+        self, key: str, path: Path | None, *, offset: int | None = None, inode: int = 0, problem: str = ""
+    ) -> None:
+        """Follow ``path`` from ``offset`` in the file with ``inode``; without an offset, its last part too."""
+        self._key = key
+        self._path = path
+        self._offset = offset
+        self._inode = inode
+        self._problem = problem
+
+    async def run(self, outlet: Outlet) -> None:
+        """See :class:`medimgr.events.sources.Source`. Reads small pieces of a local file in the loop."""
+        if self._path is None:
+            outlet.send(self._message(LogChunk("", 0, 0, 0, reset=False), problem=self._problem))
+            return
+        first = True
+        while True:
+            try:
+                self._send_new(outlet, self._path, first)
+                self._problem, first = "", False
+            except OSError as error:
+                self._tell(outlet, f"The log of {self._key} cannot be read ({error.strerror}).")
+            await asyncio.sleep(POLL_SECONDS)
+
+    def _send_new(self, outlet: Outlet, path: Path, first: bool) -> None:
+        if self._offset is None:
+            chunk = tail(path, FIRST_LINES, FIRST_BYTES)
+            self._send(outlet, chunk, skipped=chunk.start)
+            return
+        for _ in range(PIECES_AT_ONCE):
+            if outlet.is_lagging:
+                return
+            size, inode = _size_and_inode(path)
+            if inode == self._inode and size == self._offset and not first:
+                return
+            if inode == (self._inode or inode) and size - self._offset > MAX_BEHIND_BYTES:
+                behind = self._offset
+                chunk = tail(path, FIRST_LINES, FIRST_BYTES)
+                self._send(outlet, chunk, skipped=max(0, chunk.start - behind))
+                return
+            chunk = LogReader(path).read(self._offset, self._inode, PIECE_BYTES)
+            if not chunk.text and not chunk.reset and not first:
+                self._offset, self._inode = chunk.offset, chunk.inode
+                return
+            self._send(outlet, chunk, skipped=chunk.start if chunk.reset else 0)
+            first = False
+
+    def _send(self, outlet: Outlet, chunk: LogChunk, *, skipped: int) -> None:
+        self._offset, self._inode = chunk.offset, chunk.inode
+        outlet.send(self._message(chunk, skipped=skipped))
+
+    def _message(self, chunk: LogChunk, *, skipped: int = 0, problem: str = "") -> bytes:
+        lines = chunk.text.split("\n")
+        if lines[-1] == "":
+            lines.pop()
+        data: dict[str, Any] = {
+            "service": self._key,
+            "offset": chunk.offset,
+            "inode": chunk.inode,
+            "lines": lines,
+            "skipped": skipped,
+            "reset": chunk.reset,
+        }
+        return frames.log({**data, "problem": problem} if problem else data)
+
+    def _tell(self, outlet: Outlet, problem: str) -> None:
+        if problem != self._problem:
+            self._problem = problem
+            nothing = LogChunk("", self._offset or 0, self._inode, self._offset or 0, reset=False)
+            outlet.send(self._message(nothing, problem=problem))
+
+
+def _size_and_inode(path: Path) -> tuple[int, int]:
+    """Return both as they are now, zeros where there is no file. Raises OSError where it may not be asked."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return 0, 0
+    return status.st_size, status.st_ino
+
+
+def _number(text: str | None) -> int | None:
+    """Return a whole number, None for anything else: a bad offset is as good as none."""
+    if text and text.isascii() and text.isdecimal() and len(text) <= 18:
+        return int(text)
+    return None

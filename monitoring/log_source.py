@@ -63,7 +63,7 @@ class LogSource:
     def __init__(
         self, key: str, path: Path | None, *, offset: int | None = None, inode: int = 0, problem: str = ""
     ) -> None:
-        """Follow ``path`` from ``offset`` in the file with ``inode``; without an offset, its last part too."""
+        """Follow ``path`` from ``offset`` in the file with ``inode``; without an offset, its last part."""
         self._key = key
         self._path = path
         self._offset = offset

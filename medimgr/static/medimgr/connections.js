@@ -1,0 +1,106 @@
+/* The connections page: every open stream, as it opens, pings and closes. */
+"use strict";
+
+(() => {
+  const { words, client } = medimgr;
+  const body = document.getElementById("connection-rows");
+  const COLUMNS = ["user", "address", "page", "duration", "ping", "events", "bytes", "worker"];
+  const LABELS = { address: "Address", page: "Page", duration: "Open for", ping: "Last ping", events: "Events", bytes: "Sent", worker: "Worker" };
+  const NUMBERS = new Set(["duration", "ping", "events", "bytes"]);
+  const MONO = new Set(["address", "page", "worker"]);
+  const REFRESH_MS = 5000; // pings and counters change without an event
+  const rows = new Map();
+  let mine = null;
+  let timer = 0;
+
+  for (const row of body.rows) rows.set(Number(row.dataset.connection), { row, since: null });
+
+  function make(id) {
+    const row = document.createElement("tr");
+    row.dataset.connection = id;
+    for (const column of COLUMNS) {
+      const cell = document.createElement("td");
+      cell.dataset.field = column;
+      if (LABELS[column]) cell.dataset.label = LABELS[column];
+      if (NUMBERS.has(column)) cell.className = "num";
+      if (MONO.has(column)) cell.className = "mono";
+      row.append(cell);
+    }
+    body.append(row);
+    return { row, since: null };
+  }
+
+  function show(connection) {
+    const entry = rows.get(connection.id) || make(connection.id);
+    rows.set(connection.id, entry);
+    entry.since = Date.parse(connection.connected_at);
+    const texts = {
+      user: connection.user, address: connection.address, page: connection.page || words.NOTHING,
+      duration: words.age((words.now() - entry.since) / 1000), ping: words.clockSeconds(connection.last_ping_at),
+      events: String(connection.events_sent), bytes: words.bytes(connection.bytes_sent), worker: connection.worker,
+    };
+    for (const column of COLUMNS) {
+      const cell = entry.row.querySelector(`[data-field="${column}"]`);
+      if (column === "user" && cell.querySelector(".badge")) continue; // a user's name does not change
+      medimgr.setText(cell, texts[column]);
+    }
+    mark(entry.row, connection.id === mine);
+  }
+
+  function mark(row, own) {
+    row.classList.toggle("mine", own);
+    const cell = row.querySelector('[data-field="user"]');
+    const badge = cell.querySelector(".badge");
+    if (badge && !own) badge.remove();
+    if (own && !badge) {
+      const label = document.createElement("span");
+      label.className = "badge";
+      label.textContent = "this page";
+      cell.append(" ", label);
+    }
+  }
+
+  function summarize(total, figures) {
+    medimgr.setText(document.getElementById("connections-sentence"), total === 1 ? "One live connection is open." : `${total} live connections are open.`);
+    document.getElementById("no-connections").hidden = total > 0;
+    if (figures) medimgr.setText(document.getElementById("connections-figures"), figures);
+  }
+
+  async function refresh() {
+    clearTimeout(timer);
+    timer = setTimeout(refresh, REFRESH_MS);
+    if (document.hidden || client.link.state !== "live") return;
+    try {
+      const stats = await medimgr.api.streams();
+      const open = new Set(stats.connections.map((connection) => connection.id));
+      for (const [id, { row }] of rows) if (!open.has(id)) { row.remove(); rows.delete(id); }
+      stats.connections.forEach(show);
+      const limit = stats.limit ? ` There is room for ${stats.limit}, ${stats.limit_per_address} from one address.` : "";
+      summarize(stats.total, `At most ${stats.peak} at a time lately.${limit}`);
+    } catch { /* the link says what is wrong */ }
+  }
+
+  function soon() {
+    clearTimeout(timer);
+    timer = setTimeout(refresh, 150);
+  }
+
+  client.on("hello", (data) => { mine = data.connection; soon(); });
+  client.on("connection", (data) => {
+    const id = Number(data.key);
+    if (data.connected === false) { // at once; the figures of the others follow
+      const entry = rows.get(id);
+      if (entry) entry.row.remove();
+      rows.delete(id);
+      summarize(Number.isInteger(data.total) ? data.total : rows.size);
+    }
+    soon();
+  });
+  client.on("reset", soon);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) soon(); });
+  setInterval(() => {
+    for (const { row, since } of rows.values()) {
+      if (since) medimgr.setText(row.querySelector('[data-field="duration"]'), words.age((words.now() - since) / 1000));
+    }
+  }, 1000);
+})();

@@ -1,0 +1,64 @@
+/* Writes a service into its row (or its page): only what has changed. The live twin of _row.html. */
+"use strict";
+
+(() => {
+  const words = medimgr.words;
+  const LIVE = new Set(["STARTING", "RUNNING", "STOPPING"]);
+  const EXPLAINED = new Set(["WAITING", "BACKOFF", "FATAL", "EXITED"]);
+  const FIELDS = ["name", "key", "state", "explanation", "health", "since", "restarts", "cpu", "memory", "port", "pid", "progress", "uptime", "why"];
+
+  function explanation(item, trouble) {
+    if (trouble || EXPLAINED.has(item.state)) {
+      if (item.state === "UNKNOWN" && item.last_state) return `last seen ${item.last_state.toLowerCase()}`;
+      return words.reason(item.reason, item.detail);
+    }
+    if (item.needs_restart && LIVE.has(item.state)) return "restart to apply its new settings";
+    if (!item.auto_recovery) return "auto-recovery is off";
+    return "";
+  }
+
+  medimgr.Row = class {
+    constructor(root) {
+      this.root = root;
+      this.fields = {};
+      for (const name of FIELDS) this.fields[name] = root.querySelector(`[data-field="${name}"]`);
+    }
+
+    /** State, texts and buttons. trouble: the words of attention.troubles, or undefined. */
+    show(item, trouble) {
+      const { root, fields } = this;
+      medimgr.setAttribute(root, "data-state", item.state);
+      medimgr.setAttribute(root, "data-health", item.health);
+      if (root.hasAttribute("data-trouble") !== Boolean(trouble)) root.toggleAttribute("data-trouble", Boolean(trouble));
+      medimgr.setText(fields.name, item.name);
+      medimgr.setText(fields.state, words.capital(item.state));
+      const why = explanation(item, trouble);
+      medimgr.setText(fields.explanation, why);
+      if (fields.explanation) medimgr.setAttribute(fields.explanation, "title", why);
+      medimgr.setText(fields.health, item.health === "unknown" ? words.NOTHING : item.health);
+      medimgr.setText(fields.restarts, String(item.restarts));
+      medimgr.setText(fields.port, item.ports.join(", ") || words.NOTHING);
+      medimgr.setText(fields.pid, item.pid ? String(item.pid) : words.NOTHING);
+      medimgr.setText(fields.why, words.reason(item.reason, item.detail));
+      if (fields.since) {
+        medimgr.setAttribute(fields.since, "datetime", item.since);
+        medimgr.setAttribute(fields.since, "title", words.absolute(item.since));
+      }
+      medimgr.actions.showButtons(root, item);
+      this.figures(item);
+      this.tick(item);
+    }
+
+    figures(item) {
+      medimgr.setText(this.fields.cpu, words.percent(item.cpu_percent));
+      medimgr.setText(this.fields.memory, words.memory(item.memory_mb));
+    }
+
+    /** What changes by the clock alone. */
+    tick(item) {
+      medimgr.setText(this.fields.since, words.ageOf(item.since));
+      medimgr.setText(this.fields.uptime, item.pid ? words.ageOf(item.process_started_at) : words.NOTHING);
+      if (this.fields.progress) medimgr.actions.showProgress(this.fields.progress, item);
+    }
+  };
+})();

@@ -1,0 +1,170 @@
+"""Whether anything needs an operator, in one sentence.
+
+Pure functions of a snapshot's items and nodes. ``static/medimgr/attention.js`` is the twin that keeps
+the sentence true while events come in; a test feeds both the same cases.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from monitoring.states import Health, Intent, Reason, State
+
+Item = Mapping[str, Any]
+Level = Literal["good", "changing", "attention", "stale", "empty"]
+Bucket = Literal["running", "stopped", "changing", "attention"]
+
+NAMED_AT_MOST = 3
+"""So many services are named in the sentence; the rest is a number."""
+
+_FAILED_WORDS: dict[str, str] = {
+    Reason.CRASH: "ended unexpectedly",
+    Reason.START_TIMEOUT: "did not become ready in time",
+    Reason.UNHEALTHY: "failed its health checks",
+    Reason.HUNG: "stopped answering",
+    Reason.MEMORY: "used more memory than allowed",
+    Reason.SPAWN_ERROR: "could not be started",
+    Reason.PORT_BUSY: "finds its port taken by another program",
+    Reason.AUTO_RECOVERY_OFF: "failed too often",
+}
+_ENDED_AS_WANTED = frozenset({Reason.NONE, Reason.COMPLETED, Reason.OPERATOR, Reason.SHUTDOWN})
+_WILL_NOT_COME = frozenset({State.STOPPED, State.EXITED, State.FATAL, State.BACKOFF, State.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """The sentence and how serious it is."""
+
+    level: Level
+    text: str
+
+
+def troubles(items: Sequence[Item]) -> dict[str, str]:
+    """Return what is wrong by service key, in words that follow the service's name. Pure.
+
+    Services that merely wait for a service which is not coming are in it too.
+    """
+    found = {item["key"]: words for item in items if (words := _own_trouble(item))}
+    by_key = {item["key"]: item for item in items}
+    grew = True
+    while grew:  # a waits for b, b waits for c: one round per link of the chain
+        grew = False
+        for item in items:
+            if item["state"] != State.WAITING or item["key"] in found:
+                continue
+            needed = _blocker(item, by_key, found)
+            if needed is not None:
+                found[item["key"]] = f"waits for {needed['name']}"
+                grew = True
+    return found
+
+
+def bucket(item: Item, wrong: Mapping[str, str]) -> frozenset[Bucket]:
+    """Return the filters that show the service. An unhealthy one is both running and in need of attention."""
+    found: set[Bucket] = set()
+    if item["key"] in wrong:
+        found.add("attention")
+    if item["state"] == State.RUNNING:
+        found.add("running")
+    elif item["state"] in {State.STOPPED, State.EXITED}:
+        found.add("stopped")
+    elif item["state"] in {State.STARTING, State.STOPPING, State.WAITING}:
+        found.add("changing")
+    return frozenset(found)
+
+
+def sentence(items: Sequence[Item], nodes: Sequence[Item], clock: Callable[[str], str]) -> Sentence:
+    """Return the sentence for what a snapshot shows. Pure.
+
+    ``clock`` turns an ISO time into the hours and minutes that its reader lives by.
+    """
+    if not items:
+        return Sentence("empty", "No services declared yet: import or add some.")
+    used = {item["node"] for item in items}
+    silent = [node for node in nodes if not node["supervised"] and node["name"] in used]
+    silent_names = {node["name"] for node in silent}
+    told = [item for item in items if item["node"] not in silent_names]
+    told_keys = {item["key"] for item in told}
+    wrong = {key: words for key, words in troubles(items).items() if key in told_keys}
+    parts = [_silence(node, clock) for node in silent]
+    if wrong:
+        parts.append(_needing(told, wrong, "other " if silent else ""))
+    parts += [f"Node {n['name']}: {n['problem']}." for n in nodes if n["problem"] and n["supervised"]]
+    if parts:
+        return Sentence("stale" if silent else "attention", " ".join(parts))
+    return _calm(items)
+
+
+def _own_trouble(item: Item) -> str:
+    state, reason = item["state"], item["reason"]
+    if state == State.FATAL:
+        return f"{_FAILED_WORDS.get(reason, 'failed to start')} and is left alone"
+    if state == State.BACKOFF:
+        return f"{_FAILED_WORDS.get(reason, 'failed to start')} and is tried again"
+    if state == State.UNKNOWN:
+        return "is not reported on"
+    if state == State.EXITED and item["intent"] == Intent.UP and reason not in _ENDED_AS_WANTED:
+        return _FAILED_WORDS.get(reason, "ended unexpectedly")
+    if state == State.RUNNING and item["health"] == Health.UNHEALTHY:
+        return "is unhealthy"
+    return ""
+
+
+def _blocker(item: Item, by_key: Mapping[str, Item], found: Mapping[str, str]) -> Item | None:
+    for key in item["needs"]:
+        needed = by_key.get(key)
+        if needed is not None and (key in found or needed["state"] in _WILL_NOT_COME):
+            return needed
+    return None
+
+
+def _silence(node: Item, clock: Callable[[str], str]) -> str:
+    if not node["heartbeat_at"]:
+        return f"No supervisor has reported for node {node['name']} yet: nothing runs there until one does."
+    since = clock(node["heartbeat_at"])
+    return f"No supervisor reports for node {node['name']} since {since}: what you see may be old."
+
+
+def _needing(told: Sequence[Item], wrong: Mapping[str, str], other: str) -> str:
+    named = [item for item in told if item["key"] in wrong]
+    # What merely waits comes behind what it waits for, so that the cause is read first.
+    named.sort(key=lambda item: item["state"] == State.WAITING)
+    clauses: list[str] = []
+    previous = ""
+    for item in named[:NAMED_AT_MOST]:
+        words = wrong[item["key"]]
+        if words == f"waits for {previous}" and len(clauses) == 1:
+            words = "waits for it"
+        clauses.append(f"{item['name']} {words}")
+        if len(clauses) == 1:
+            previous = item["name"]
+    more = len(named) - NAMED_AT_MOST
+    if more > 0:
+        clauses.append(f"and {more} more")
+    noun = "service" if len(told) == 1 else "services"
+    verb = "needs" if len(named) == 1 else "need"
+    return f"{len(named)} of {len(told)} {other}{noun} {verb} attention: {', '.join(clauses)}."
+
+
+def _calm(items: Sequence[Item]) -> Sentence:
+    total = len(items)
+    kinds = [bucket(item, {}) for item in items]
+    running, stopped, changing = (
+        sum(name in k for k in kinds) for name in ("running", "stopped", "changing")
+    )
+    level: Level = "changing" if changing else "good"
+    for count, word in ((running, "running"), (stopped, "stopped")):
+        if count == total:
+            return Sentence(
+                level, f"All {total} services are {word}." if total > 1 else f"The one service is {word}."
+            )
+    said = [f"{running} of {total} services {_are(running)} running"]
+    if stopped:
+        said.append(f"{stopped} {_are(stopped)} stopped")
+    if changing:
+        said.append(f"{changing} {_are(changing)} starting or stopping")
+    return Sentence(level, ", ".join(said) + ".")
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"

@@ -1,0 +1,193 @@
+"""The monitoring pages. The first byte carries what is known; the stream goes on from there.
+
+The scripts of a page get their data from one JSON element: the snapshot, what this person may do,
+and which topics this person may follow.
+"""
+
+from typing import Any
+
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+
+from medimgr.events import topics
+from medimgr.events.log import last_event_id
+from medimgr.events.models import Connection
+from medimgr.lib.access import may
+from medimgr.lib.staff_page import staff_page
+from monitoring import declared, wording
+from monitoring.attention import bucket, sentence, troubles
+from monitoring.models import Dependency, Run, Service
+from monitoring.snapshot import services_snapshot
+from monitoring.states import REASON_WORDS
+from operations.models import Operation
+
+FILTERS = (
+    ("all", "All"),
+    ("running", "Running"),
+    ("attention", "Needs attention"),
+    ("stopped", "Stopped"),
+    ("changing", "In transition"),
+)
+COLUMNS = (
+    # sort key, heading, is it a number
+    ("name", "Service", False),
+    ("state", "State", False),
+    ("health", "Health", False),
+    ("since", "Since", True),
+    ("restarts", "Restarts", True),
+    ("cpu", "CPU", True),
+    ("memory", "Memory", True),
+    ("port", "Port", True),
+    ("pid", "PID", True),
+)
+VERBS = ("start", "stop", "restart", "recover", "tail", "change")
+# What a row that is made in the browser is copied from.
+BLANK_ROW: dict[str, Any] = {"key": "_", "state": "UNKNOWN", "health": "unknown", "shown": True}
+HISTORY_LENGTH = 50
+RUNS_LENGTH = 20
+
+
+@staff_page("view", Service)
+def services(request: HttpRequest) -> HttpResponse:
+    """Show all services. The same number of queries however many there are."""
+    snapshot = services_snapshot()
+    items = snapshot["items"]
+    wrong = troubles(items)
+    show = request.GET.get("show", "all")
+    if show not in dict(FILTERS):
+        show = "all"
+    search = request.GET.get("q", "").strip()
+    rows = [_row(item, wrong, show, search) for item in items]
+    context = {
+        "place": "services",
+        "sentence": sentence(items, snapshot["nodes"], wording.local_clock),
+        "nodes": snapshot["nodes"],
+        "groups": _grouped(rows),
+        "row_count": len(rows),
+        "nothing_shown": bool(rows) and not any(row["shown"] for row in rows),
+        "trouble_count": len(wrong),
+        "filters": [
+            {"name": name, "label": label, "count": _count(rows, name), "active": name == show}
+            for name, label in FILTERS
+        ],
+        "blank": BLANK_ROW,
+        "columns": COLUMNS,
+        "column_count": len(COLUMNS) + 2,
+        "search": search,
+        "show": show,
+        "may_add": may(request.user, "add", Service),
+        "page_data": {
+            "snapshot": snapshot,
+            **_page_data(request, "service", "operation", "node", "connection"),
+        },
+    }
+    return render(request, "monitoring/services.html", context)
+
+
+@staff_page("view", Service)
+def service(request: HttpRequest, key: str) -> HttpResponse:
+    """Show one service: what it does, its log, its history and its declaration. Raises Http404."""
+    if "\0" in key:  # PostgreSQL refuses it in a comparison
+        raise Http404
+    row = get_object_or_404(Service.objects.for_display(), key=key)
+    neighbours = Q(service=row) | Q(needs=row)
+    pairs = Dependency.objects.filter(neighbours).values_list("service_id", "needs_id")
+    around = {pk for pair in pairs for pk in pair} | {row.pk}
+    snapshot = services_snapshot(Service.objects.filter(pk__in=around))
+    item = next((item for item in snapshot["items"] if item["key"] == key), None)
+    if item is None:
+        raise Http404(f"The service {key} has just been deleted.")
+    by_key = {other["key"]: other for other in snapshot["items"]}
+    transitions = list(row.transitions.all()[:HISTORY_LENGTH])
+    requesters = dict(
+        Operation.objects.filter(pk__in=[t.operation_id for t in transitions if t.operation_id]).values_list(
+            "pk", "requester"
+        )
+    )
+    wrong = troubles(snapshot["items"])
+    context = {
+        "place": "services",
+        "item": _row(item, wrong, "all", ""),
+        "service": row,
+        "facts": declared.facts(row),
+        "environment": declared.environment(row),
+        "needs": [by_key[needed] for needed in item["needs"] if needed in by_key],
+        "needed_by": [other for other in snapshot["items"] if key in other["needs"]],
+        "transitions": [
+            wording.change(t.public(), requesters.get(t.operation_id or 0, "")) for t in transitions
+        ],
+        "blank_change": {"id": 0},
+        "runs": [_run(run) for run in row.runs.all()[:RUNS_LENGTH]],
+        "trouble_count": len(wrong),
+        "may_change": may(request.user, "change", Service),
+        "may_tail": may(request.user, "tail", Service),
+        "page_data": {
+            "snapshot": snapshot,
+            "service": key,
+            **_page_data(request, "service", "operation", "node", "connection"),
+        },
+    }
+    return render(request, "monitoring/service.html", context)
+
+
+@staff_page("view", Connection)
+def connections(request: HttpRequest) -> HttpResponse:
+    """Show who is watching. One query for the rows, whatever their number."""
+    event_id = last_event_id()
+    now = timezone.now()
+    rows = [
+        {"connection": row, "for": wording.age(row.duration_seconds(now))}
+        for row in Connection.objects.select_related("user", "worker")
+    ]
+    data = _page_data(request, "connection")
+    context = {"place": "connections", "rows": rows, "page_data": {"last_event_id": event_id, **data}}
+    return render(request, "monitoring/connections.html", context)
+
+
+def _page_data(request: HttpRequest, *wanted: str) -> dict[str, Any]:
+    return {
+        "topics": sorted(topics.visible(request.user, wanted)),
+        "may": {verb: may(request.user, verb, Service) for verb in VERBS},
+        "reason_words": {reason.value: words for reason, words in REASON_WORDS.items()},
+    }
+
+
+def _row(item: dict[str, Any], wrong: dict[str, str], show: str, search: str) -> dict[str, Any]:
+    kinds = bucket(item, wrong)
+    haystack = f"{item['name']} {item['key']} {item['group']} {item['node']}".lower()
+    return {
+        **item,
+        "buckets": kinds,
+        "shown": (show == "all" or show in kinds) and search.lower() in haystack,
+        "words": wording.row(item, wrong.get(item["key"], ""), timezone.now()),
+    }
+
+
+def _run(run: Run) -> dict[str, Any]:
+    return {
+        "started_at": run.started_at,
+        "ended_at": run.ended_at,
+        "pid": run.pid,
+        "why": wording.reason_words(run.reason),
+        "how": wording.run_end(run.exit_code, run.exit_signal, run.end_reason),
+    }
+
+
+def _count(rows: list[dict[str, Any]], name: str) -> int:
+    return len(rows) if name == "all" else sum(name in row["buckets"] for row in rows)
+
+
+def _grouped(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    groups: dict[tuple[bool, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["builtin"], row["group"]), []).append(row)
+    return [
+        {
+            "label": "medimgr itself" if builtin else name or ("Other services" if len(groups) > 1 else ""),
+            "rows": members,
+            "running": _count(members, "running"),
+        }
+        for (builtin, name), members in groups.items()
+    ]

@@ -1,0 +1,116 @@
+"""Figures and states in the words that the pages show. Pure; ``static/medimgr/words.js`` says them live."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from monitoring.states import LIVE, REASON_WORDS, Reason, State
+
+NOTHING = "–"
+
+
+def age(seconds: float) -> str:
+    """Return a duration in two units at most: ``4 s``, ``12 min``, ``3 h 5 min``, ``2 d 4 h``."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes = whole // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"
+
+
+def age_of(moment: str | None, now: datetime) -> str:
+    """Return how long ago an ISO time was at ``now``; a dash for None."""
+    if not moment:
+        return NOTHING
+    return age((now - datetime.fromisoformat(moment)).total_seconds())
+
+
+def percent(value: float | None) -> str:
+    """Return CPU use: one decimal below ten, none above; a dash for None."""
+    if value is None:
+        return NOTHING
+    return f"{value:.1f} %" if value < 9.95 else f"{value:.0f} %"
+
+
+def memory(megabytes: float | None) -> str:
+    """Return memory in MB or GB; a dash for None."""
+    if megabytes is None:
+        return NOTHING
+    return f"{megabytes / 1024:.1f} GB" if megabytes >= 999.5 else f"{megabytes:.0f} MB"
+
+
+def state_word(state: str) -> str:
+    """Return a state as a word in a sentence: ``Running``."""
+    return state.capitalize()
+
+
+def reason_words(reason: str, detail: str = "") -> str:
+    """Return why a service is where it is: the detail where there is one, else the reason in words."""
+    if detail:
+        return detail
+    try:
+        return REASON_WORDS[Reason(reason)]
+    except ValueError:
+        return reason
+
+
+def local_clock(moment: str) -> str:
+    """Return the hours and minutes of an ISO time in the server's time zone."""
+    return timezone.localtime(datetime.fromisoformat(moment)).strftime("%H:%M")
+
+
+def explanation(item: Mapping[str, Any], trouble: str) -> str:
+    """Return the line under a state: why it is so, where the state alone does not say it."""
+    if trouble or item["state"] in {State.WAITING, State.BACKOFF, State.FATAL, State.EXITED}:
+        if item["state"] == State.UNKNOWN and item.get("last_state"):
+            return f"last seen {item['last_state'].lower()}"
+        return reason_words(item["reason"], item["detail"])
+    if item["needs_restart"] and item["state"] in LIVE:
+        return "restart to apply its new settings"
+    if not item["auto_recovery"]:
+        return "auto-recovery is off"
+    return ""
+
+
+def row(item: Mapping[str, Any], trouble: str, now: datetime) -> dict[str, str]:
+    """Return the texts of a service's row. ``trouble`` is what attention.troubles says about it."""
+    return {
+        "state": state_word(item["state"]),
+        "explanation": explanation(item, trouble),
+        "health": item["health"] if item["health"] != "unknown" else NOTHING,
+        "since": age_of(item["since"], now),
+        "cpu": percent(item["cpu_percent"]),
+        "memory": memory(item["memory_mb"]),
+        "ports": ", ".join(str(port) for port in item["ports"]) or NOTHING,
+        "pid": str(item["pid"] or NOTHING),
+        "uptime": age_of(item["process_started_at"] if item["pid"] else None, now),
+        "why": reason_words(item["reason"], item["detail"]),
+    }
+
+
+def change(transition: Mapping[str, Any], requester: str) -> dict[str, Any]:
+    """Return a transition with its texts: what, why and who asked, when."""
+    why = reason_words(transition["reason"], transition["detail"])
+    if requester:
+        why = f"{why} ({requester})" if why else f"asked for by {requester}"
+    return {
+        **transition,
+        "words": state_word(transition["to"]),
+        "why": why,
+        "clock": timezone.localtime(datetime.fromisoformat(transition["at"])).strftime("%d %b %H:%M:%S"),
+    }
+
+
+def run_end(code: int | None, signal: str, reason: str) -> str:
+    """Return how a run ended: exit status or signal, and why."""
+    how = f"by {signal}" if signal else f"exit code {code}" if code is not None else "exit status not known"
+    why = reason_words(reason)
+    return f"{how}, {why}" if why else how

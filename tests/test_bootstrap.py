@@ -5,56 +5,26 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
 
-from tests.running import ROOT, clean_environment
+from tests.cloning import git, give_packages, make_clone, newcomers_environment
 
 Outcome = subprocess.CompletedProcess[str]
 
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A copy of the working tree as git sees it, committed, without anything that git ignores."""
-    copy = tmp_path / "a clone"  # with a space, as home directories may have
-    listed = git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard")
-    for name in listed.splitlines():
-        if (ROOT / name).is_file():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, copy / name)
-    git(copy, "init", "--quiet")
-    git(copy, "add", "--all")
-    git(copy, "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "-m", "All")
-    return copy
-
-
-def git(directory: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", *arguments], cwd=directory, capture_output=True, text=True, check=True, timeout=60
-    )
-    return done.stdout
-
-
-def give_packages(clone: Path) -> None:
-    """Make .venv with the packages that run this test, so that pip finds all there and fetches nothing."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", clone / ".venv"], check=True)
-    (site,) = (clone / ".venv/lib").glob("python3*/site-packages")
-    (site / "shared.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    """A clone in a directory with a space, as home directories may have."""
+    return make_clone(tmp_path / "a clone")
 
 
 def bootstrap(clone: Path, *arguments: str, **variables: str) -> Outcome:
-    # No variable of medimgr's may be set at all, or .env would not be read.
-    ours = {name for name, value in clean_environment().items() if value == ""}
-    env = {name: value for name, value in os.environ.items() if name not in ours}
-    env = {
-        name: value for name, value in env.items() if not name.startswith(("MEDIMGR_", "DJANGO_", "DATABASE"))
-    }
     return subprocess.run(
         [clone / "script/bootstrap", *arguments],
         cwd="/",
-        env=env | variables,
+        env=newcomers_environment(**variables),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

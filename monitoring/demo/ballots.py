@@ -67,6 +67,8 @@ class Turns:
         self.workers = workers
         self.chunks = 0
         self.ballots = 0
+        self.working = 0
+        self._counting = threading.Lock()
         self._free = threading.BoundedSemaphore(workers)
         self._places = threading.BoundedSemaphore(workers + MOST_WAITING)
 
@@ -78,14 +80,19 @@ class Turns:
             if not self._free.acquire(timeout=max(0.0, request.deadline - time.monotonic())):
                 request.check_deadline()
             try:
+                with self._counting:
+                    self.working += 1
                 done = []
                 for ballot in ballots:
                     request.check_deadline()
                     done.append(encrypt_ballot(ballot, DEMONSTRATION_KEY))
-                self.chunks += 1
-                self.ballots += len(done)
+                with self._counting:
+                    self.chunks += 1
+                    self.ballots += len(done)
                 return done
             finally:
+                with self._counting:
+                    self.working -= 1
                 self._free.release()
         finally:
             self._places.release()
@@ -112,7 +119,12 @@ def main() -> int:
         checked += 1
 
     def report() -> HealthReport:
-        return True, {"chunks": turns.chunks, "ballots": turns.ballots, "self_checks": checked}
+        return True, {
+            "chunks": turns.chunks,
+            "ballots": turns.ballots,
+            "working": turns.working,
+            "self_checks": checked,
+        }
 
     service.route("POST", "/chunks", chunk)
     service.every(5.0, check_itself, "checking the encryption")

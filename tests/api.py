@@ -8,14 +8,13 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.http import HttpResponse
 from django.test import Client
 
 KEYS = {"type", "title", "status", "detail", "code"}
 
 
 def client_of(user: User | None, *, csrf: bool = False) -> Client:
-    """Return a client that is logged in as ``user``; with ``csrf`` it has to send the token like a browser."""
+    """Return a client that is logged in as ``user``; ``csrf``: has to send the token."""
     client = Client(enforce_csrf_checks=csrf)
     if user is not None:
         client.force_login(user)
@@ -29,11 +28,11 @@ def post(client: Client, path: str, body: Any = None, **headers: str) -> Any:
     return client.post(path, body, content_type="application/json", headers=headers or None)
 
 
-def assert_problem(response: HttpResponse, status: int, code: str) -> dict[str, Any]:
+def assert_problem(response: Any, status: int, code: str) -> dict[str, Any]:
     """Assert that ``response`` is the problem ``code``, in the one shape; return its document."""
     assert response.status_code == status, response.content
     assert response["Content-Type"] == "application/problem+json"
-    document: dict[str, Any] = response.json()  # type: ignore[attr-defined]
+    document: dict[str, Any] = response.json()
     assert set(document) - {"errors"} == KEYS
     assert (document["status"], document["code"]) == (status, code)
     assert document["type"] == f"urn:medimgr:problem:{code}"

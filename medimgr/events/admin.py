@@ -1,0 +1,83 @@
+"""Administration of events and streams: to be looked at and searched."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from medimgr.events.models import Connection, Event, StreamWorker, Tick
+from medimgr.lib.admin_classes import RecordAdmin
+from medimgr.lib.units import clock
+
+
+@admin.register(Event)
+class EventAdmin(RecordAdmin[Event]):
+    """The event log. Filtered by what is indexed."""
+
+    list_display = ("id", "at", "topic", "key", "data")
+    list_filter = ("topic", "at")
+    search_fields = ("=key", "=id")
+    date_hierarchy = "at"
+    list_per_page = 50
+
+
+@admin.register(Connection)
+class ConnectionAdmin(RecordAdmin[Connection]):
+    """Open streams. The token stays out of sight: whoever has it may end the stream."""
+
+    list_display = (
+        "id",
+        "user",
+        "address",
+        "page",
+        "connected_at",
+        "open_for",
+        "last_ping_at",
+        "events_sent",
+        "bytes_sent",
+        "worker",
+    )
+    list_filter = ("worker", "connected_at")
+    list_select_related = ("user", "worker")
+    search_fields = ("user__username", "address", "page")
+    exclude = ("token",)
+
+    @admin.display(description="Open for")
+    def open_for(self, connection: Connection) -> str:
+        """Return how long it has been open, HH:MM:SS."""
+        return clock(connection.duration_seconds(timezone.now()))
+
+
+@admin.register(StreamWorker)
+class StreamWorkerAdmin(RecordAdmin[StreamWorker]):
+    """Web processes that serve streams."""
+
+    list_display = ("node", "pid", "started_at", "seen_at", "streams")
+    list_filter = ("node",)
+    search_fields = ("node", "=pid")
+    ordering = ("node", "pid")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[StreamWorker]:
+        """Return the workers with the number of their streams, in one query."""
+        return super().get_queryset(request).annotate(open_streams=Count("connections"))
+
+    @admin.display(description="Streams")
+    def streams(self, worker: Any) -> int:
+        """Return how many streams it serves."""
+        return int(worker.open_streams)
+
+
+@admin.register(Tick)
+class TickAdmin(RecordAdmin[Tick]):
+    """The latest measurements of each node."""
+
+    list_display = ("node", "at", "services")
+    search_fields = ("node",)
+    ordering = ("node",)
+
+    @admin.display(description="Services")
+    def services(self, tick: Tick) -> int:
+        """Return how many services were measured."""
+        return len(tick.data)

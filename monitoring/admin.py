@@ -1,0 +1,328 @@
+"""Administration of services: declare them, see what they do, ask for actions. Records are read-only."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.db import transaction
+from django.db.models import Count, ForeignKey, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+
+from medimgr.lib.access import may
+from medimgr.lib.admin_classes import ModelAdmin, RecordAdmin, TabularInline
+from monitoring import declared
+from monitoring.actions import Verb
+from monitoring.admin_actions import act
+from monitoring.forms import DependencyFormSet, ServiceForm
+from monitoring.models import Dependency, Node, Run, Service, Transition
+from monitoring.states import State
+
+
+class DependencyInline(TabularInline[Dependency, Service]):
+    """What a service needs before it starts."""
+
+    model = Dependency
+    fk_name = "service"
+    formset = DependencyFormSet
+    extra = 0
+    verbose_name = "dependency"
+    verbose_name_plural = "needs"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Dependency]:
+        """Return the rows with both of their services."""
+        return super().get_queryset(request).select_related("service", "needs")
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **options: Any
+    ) -> Any:
+        """Return the field with its choices read once, not once per row."""
+        field = super().formfield_for_foreignkey(db_field, request, **options)
+        if field is not None and db_field.name == "needs":
+            field.choices = list(field.choices)  # type: ignore[arg-type]
+        return field
+
+
+@admin.register(Service)
+class ServiceAdmin(ModelAdmin[Service]):
+    """What is kept running, where, and how."""
+
+    form = ServiceForm
+    inlines = (DependencyInline,)
+    list_display = ("name", "key", "node", "group", "state", "health", "since", "restarts", "pid")
+    list_display_links = ("name", "key")
+    list_filter = ("node", "group", "status__state", "status__health", "autostart", "builtin")
+    list_select_related = ("node", "status")
+    search_fields = ("key", "name", "description", "group", "node__name")
+    ordering = ("builtin", "group", "priority", "key")
+    save_on_top = True
+    actions = ("start", "stop", "restart", "auto_recovery_on", "auto_recovery_off")
+    readonly_fields = ("state", "health", "since", "restarts", "pid", "detail", "environment")
+
+    # --- what is shown ---------------------------------------------------------------------
+
+    def get_fieldsets(self, request: HttpRequest, obj: Service | None = None) -> Any:
+        """Return the fields in groups; values of the environment are for those who may change them."""
+        env = "env" if obj is None or self.has_change_permission(request, obj) else "environment"
+        groups: list[tuple[str | None, dict[str, Any]]] = [
+            (None, {"fields": (("key", "name"), "description", ("node", "group"))}),
+            ("What to run", {"fields": ("command", "cwd", env, ("user", "umask"))}),
+            ("When", {"fields": (("autostart", "priority"),)}),
+            ("Start", {"fields": (("start_seconds", "start_timeout_seconds"),)}),
+            (
+                "Restart",
+                {
+                    "fields": (
+                        ("restart_policy", "success_exit_codes"),
+                        ("backoff_base_seconds", "backoff_cap_seconds", "stable_seconds"),
+                        ("max_failures", "failure_window_seconds"),
+                    )
+                },
+            ),
+            ("Stop", {"fields": (("stop_signal", "stop_timeout_seconds"), "warning")}),
+            (
+                "Health",
+                {
+                    "fields": (
+                        ("health_kind", "health_url", "health_port"),
+                        ("health_interval_seconds", "health_timeout_seconds", "health_failures"),
+                        "health_restart",
+                    )
+                },
+            ),
+            ("Ports and log", {"fields": ("ports", ("log_max_mb", "log_keep"))}),
+        ]
+        if obj is not None:
+            now = ("Now", {"fields": (("state", "health", "since"), ("restarts", "pid"), "detail")})
+            groups.insert(1, now)
+        return groups
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Service | None = None) -> Any:  # noqa: ARG002
+        """Return what can't be changed; the key names log and history, so it stays as it is."""
+        return (*self.readonly_fields, "key") if obj is not None else self.readonly_fields
+
+    def view_on_site(self, obj: Service) -> str:
+        """Return the service's live page."""
+        return reverse("monitoring:service", args=[obj.key])
+
+    @admin.display(ordering="status__state")
+    def state(self, service: Service) -> str:
+        """Return the state; UNKNOWN where no supervisor reports."""
+        last = service.status.state
+        if service.node.is_supervised(timezone.now()):
+            return last
+        return f"{State.UNKNOWN} (last {last})"
+
+    @admin.display(ordering="status__health")
+    def health(self, service: Service) -> str:
+        """Return what the probes said last."""
+        return service.status.health
+
+    @admin.display(ordering="status__since")
+    def since(self, service: Service) -> Any:
+        """Return when it came into its state."""
+        return service.status.since
+
+    @admin.display(ordering="status__restarts")
+    def restarts(self, service: Service) -> int:
+        """Return how often the supervisor restarted it."""
+        return service.status.restarts
+
+    @admin.display(ordering="status__pid")
+    def pid(self, service: Service) -> int | None:
+        """Return the process id."""
+        return service.status.pid
+
+    @admin.display(description="Why")
+    def detail(self, service: Service) -> str:
+        """Return the reason for its state."""
+        return service.status.detail or service.status.reason
+
+    @admin.display(description="Environment")
+    def environment(self, service: Service) -> str:
+        """Return the variables' names with masked values."""
+        return ", ".join(f"{name}={mask}" for name, mask in declared.environment(service))
+
+    # --- who may do what -------------------------------------------------------------------
+
+    def has_change_permission(self, request: HttpRequest, obj: Service | None = None) -> bool:
+        """Refuse for medimgr's own processes: ``manage.py up`` declares those."""
+        return super().has_change_permission(request, obj) and not (obj is not None and obj.builtin)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Service | None = None) -> bool:
+        """Refuse for medimgr's own processes."""
+        return super().has_delete_permission(request, obj) and not (obj is not None and obj.builtin)
+
+    def has_start_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user may start services."""
+        return may(request.user, "start", Service)
+
+    def has_stop_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user may stop services."""
+        return may(request.user, "stop", Service)
+
+    def has_restart_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user may restart services."""
+        return may(request.user, "restart", Service)
+
+    def has_recover_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user may turn auto-recovery on and off."""
+        return may(request.user, "recover", Service)
+
+    # --- actions ---------------------------------------------------------------------------
+
+    @admin.action(permissions=["start"], description="Start the selected services")
+    def start(self, request: HttpRequest, selected: QuerySet[Service]) -> HttpResponse | None:
+        """Enqueue starts."""
+        return act(self, request, selected, "start", "start")
+
+    @admin.action(permissions=["stop"], description="Stop the selected services")
+    def stop(self, request: HttpRequest, selected: QuerySet[Service]) -> HttpResponse | None:
+        """Enqueue stops."""
+        return act(self, request, selected, "stop", "stop")
+
+    @admin.action(permissions=["restart"], description="Restart the selected services")
+    def restart(self, request: HttpRequest, selected: QuerySet[Service]) -> HttpResponse | None:
+        """Enqueue restarts."""
+        return act(self, request, selected, "restart", "restart")
+
+    @admin.action(permissions=["recover"], description="Turn auto-recovery on for the selected services")
+    def auto_recovery_on(self, request: HttpRequest, selected: QuerySet[Service]) -> HttpResponse | None:
+        """Enqueue turning it on."""
+        return act(self, request, selected, "auto-recovery-on", "auto_recovery_on")
+
+    @admin.action(permissions=["recover"], description="Turn auto-recovery off for the selected services")
+    def auto_recovery_off(self, request: HttpRequest, selected: QuerySet[Service]) -> HttpResponse | None:
+        """Enqueue turning it off."""
+        return act(self, request, selected, "auto-recovery-off", "auto_recovery_off")
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show one service, with a button for each action that the user may ask for."""
+        allowed = self.get_actions(request)
+        verbs: list[tuple[Verb, str]] = [("start", "Start"), ("stop", "Stop"), ("restart", "Restart")]
+        tools = [{"action": verb, "label": label} for verb, label in verbs if verb in allowed]
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "tools": tools})
+
+    # --- deletion --------------------------------------------------------------------------
+
+    def get_deleted_objects(
+        self, objs: Iterable[Service], request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[Any], list[Any]]:
+        """Return what a deletion takes along, as counts: a long history would fill the page for ever.
+
+        Django's own would also refuse, since nobody may delete the records that go with a service.
+        """
+        services = list(objs)
+        keys = [service.pk for service in services]
+        lacking = {
+            "built-in service" if service.builtin else "service"
+            for service in services
+            if not self.has_delete_permission(request, service)
+        }
+        blocking = Dependency.objects.filter(needs__in=keys).exclude(service__in=keys)
+        protected = [
+            f"{row.service.name} needs {row.needs.name}: remove that dependency first."
+            for row in blocking.select_related("service", "needs")
+        ]
+        counts = {
+            "services": len(services),
+            "dependencies": Dependency.objects.filter(service__in=keys).count(),
+            "transitions": Transition.objects.filter(service__in=keys).count(),
+        }
+        return [str(service) for service in services], counts, lacking, protected
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Service]) -> None:  # noqa: ARG002
+        """Delete one by one, so that each is published and its process is stopped; all or none."""
+        with transaction.atomic():
+            services = list(queryset)
+            # Among themselves they may go in any order.
+            Dependency.objects.filter(service__in=services).delete()
+            for service in services:
+                service.delete()
+
+
+@admin.register(Node)
+class NodeAdmin(RecordAdmin[Node]):
+    """Machines. Their supervisors declare themselves."""
+
+    list_display = (
+        "name",
+        "supervised",
+        "supervisor_pid",
+        "heartbeat_at",
+        "version",
+        "service_count",
+        "problem",
+    )
+    search_fields = ("name",)
+    ordering = ("name",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Node]:
+        """Return the nodes with the number of their services, in one query."""
+        return super().get_queryset(request).annotate(declared=Count("services"))
+
+    @admin.display(boolean=True)
+    def supervised(self, node: Node) -> bool:
+        """Return whether a supervisor reports."""
+        return node.is_supervised(timezone.now())
+
+    @admin.display(description="Services")
+    def service_count(self, node: Node) -> int:
+        """Return how many services are declared there."""
+        count: int = node.declared  # type: ignore[attr-defined]
+        return count
+
+
+class HistoryAdmin(RecordAdmin[Any]):
+    """A record that belongs to a service."""
+
+    def view_on_site(self, obj: Run | Transition) -> str | None:
+        """Return the service's live page, None where the service is gone."""
+        return reverse("monitoring:service", args=[obj.service.key]) if obj.service else None
+
+    @admin.display(description="service", ordering="service__key")
+    def service_link(self, row: Run | Transition) -> str:
+        """Return a link to the service's declaration."""
+        if row.service is None:
+            return row.service_key if isinstance(row, Run) else "–"
+        address = reverse("admin:monitoring_service_change", args=[row.service.pk])
+        return format_html('<a href="{}">{}</a>', address, row.service.key)
+
+
+@admin.register(Run)
+class RunAdmin(HistoryAdmin):
+    """Lives of processes."""
+
+    list_display = (
+        "started_at",
+        "service_link",
+        "node",
+        "pid",
+        "reason",
+        "ended_at",
+        "exit_code",
+        "exit_signal",
+        "end_reason",
+    )
+    list_filter = ("node", "reason", "end_reason", "started_at")
+    list_select_related = ("service",)
+    search_fields = ("service_key", "node", "=pid")
+
+
+@admin.register(Transition)
+class TransitionAdmin(HistoryAdmin):
+    """Changes of state."""
+
+    list_display = ("at", "service_link", "from_state", "to_state", "reason", "detail", "pid", "operation_id")
+    list_filter = ("to_state", "reason", "at")
+    list_select_related = ("service",)
+    search_fields = ("service__key", "service__name", "detail", "=pid")
+    date_hierarchy = "at"

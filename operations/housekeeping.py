@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
+from medimgr.events import connections
 from medimgr.events.retention import prune
 from operations import chores, lifecycle
 from operations.chores import Chore
@@ -29,8 +30,18 @@ def prune_events() -> str:
     return f"deleted {count} event(s)" if count else ""
 
 
+def forget_dead_workers() -> str:
+    """Remove web workers that have died, with the rows of their streams.
+
+    A living web worker does so too; this one counts where the last of them died.
+    """
+    count = connections.forget_dead_workers()
+    return f"removed {count} stream(s) of dead web workers" if count else ""
+
+
 def register_chores() -> None:
     """Declare the chores. Called once, when the app is ready."""
     chores.register(Chore("operations.reap", 5.0, reap))
     chores.register(Chore("operations.purge", 300.0, purge_operations))
     chores.register(Chore("events.prune", 300.0, prune_events))
+    chores.register(Chore("events.dead-workers", 5.0, forget_dead_workers))

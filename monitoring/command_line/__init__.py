@@ -1,0 +1,1 @@
+"""What ``manage.py services`` does, a subcommand to a room."""

@@ -1,0 +1,113 @@
+"""``services start``, ``stop`` and ``restart``: ask the supervisors, and wait for what comes of it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from medimgr.lib.problems import Problem
+from monitoring.actions import ENDS_A_PROCESS, Refusal, Verb, request_actions
+from monitoring.command_line.requester import requester
+from monitoring.command_line.waiting import Say, wait
+from monitoring.models import Node, Service
+
+
+class NotConfirmed(Problem):
+    """The warning was not confirmed; nothing was requested."""
+
+    code = "not-confirmed"
+    status = 409
+
+
+class NoSupervisor(Problem):
+    """No supervisor would carry this out; nothing was requested."""
+
+    code = "no-supervisor"
+    status = 503
+
+
+class NotDone(Problem):
+    """Something of what was asked for did not come about."""
+
+    code = "not-done"
+    status = 409
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What somebody wants, from the command line."""
+
+    verb: Verb
+    services: Sequence[Service]
+    reason: str = ""
+    force: bool = False
+    confirmed: bool = False
+    wait: bool = True
+    timeout: float = 300.0
+    """Seconds to wait."""
+
+
+def carry_out(order: Order, say: Say, confirm: Callable[[str], bool]) -> None:
+    """Request the actions, wait where wanted, and tell what happens through ``say``.
+
+    ``confirm`` asks a person a question. Raises NotConfirmed, NoSupervisor (nothing was requested),
+    NotDone (something was refused, failed, or has not ended in time).
+    """
+    _check_confirmed(order, confirm)
+    _check_supervised(order, say)
+    asked = request_actions(order.services, order.verb, requester(), reason=order.reason, force=order.force)
+    for refusal in asked.refused:
+        say(f"{refusal.service}: refused ({refusal.code}). {refusal.detail}", bad=True)
+    if not order.wait:
+        for operation in asked.operations:
+            say(f"{operation.target_key}: {order.verb} requested as operation {operation.pk}.")
+    done = wait(asked.operations, order.verb, order.timeout, say) if order.wait else len(asked.operations)
+    if done < len(order.services):
+        raise NotDone(_shortfall(order, done, asked.refused))
+
+
+def _shortfall(order: Order, done: int, refused: Sequence[Refusal]) -> str:
+    total = len(order.services)
+    if len(refused) == total:
+        return (
+            f"Nothing was requested: {'the' if total == 1 else 'every'} {order.verb} was refused, see above."
+        )
+    done_words = {"start": "started", "stop": "stopped", "restart": "restarted"}.get(order.verb, "done")
+    return f"{done} of {total} services {'was' if done == 1 else 'were'} {done_words}; see above."
+
+
+def _check_confirmed(order: Order, confirm: Callable[[str], bool]) -> None:
+    """Raise NotConfirmed unless every warning has been taken notice of."""
+    if order.verb not in ENDS_A_PROCESS or order.confirmed:
+        return
+    warnings = [f"{service.key}: {service.warning}" for service in order.services if service.warning]
+    if not warnings:
+        return
+    told = "\n".join(f"  {warning}" for warning in warnings)
+    if not confirm(f"{told}\n{order.verb.capitalize()} all the same? [y/N] "):
+        raise NotConfirmed(
+            f"Nothing was requested. This has to be confirmed, with --yes or at a terminal:\n{told}"
+        )
+
+
+def _check_supervised(order: Order, say: Say) -> None:
+    """Raise NoSupervisor where waiting would be in vain; where nobody waits, say so and go on."""
+    now = timezone.now()
+    silent = [
+        node
+        for node in Node.objects.filter(services__in=[s.pk for s in order.services]).distinct()
+        if not node.is_supervised(now)
+    ]
+    for node in silent:
+        last = (
+            "has never reported"
+            if node.heartbeat_at is None
+            else f"last reported at {node.heartbeat_at:%H:%M:%S %Z}"
+        )
+        told = f"No supervisor runs on node {node.name}; one {last}."
+        if order.wait:
+            raise NoSupervisor(
+                f"{told} Nothing was requested. Start one there with manage.py up, or give --no-wait "
+                "to leave the request for one that starts within five minutes."
+            )
+        say(f"{told} The request waits for one, five minutes at most.", bad=True)

@@ -1,0 +1,145 @@
+"""``manage.py services``: look at the services and act on them from a shell."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, InterfaceError
+
+from medimgr.lib.problems import Problem
+from monitoring.command_line import acting, arguments, importing, log_tail, selection, status
+from monitoring.importers.toml import import_services
+from monitoring.importers.toml_writing import export_services, secret_variables
+from monitoring.models import Service
+
+
+class Command(BaseCommand):
+    """Does from a shell what the page does, through the same operations."""
+
+    help = "Show, start, stop and restart services, read their logs, import and export their declarations."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the subcommands."""
+        arguments.declare(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run the subcommand. Exit codes: 0 done, 1 failed, 3 (status) something needs attention."""
+        try:
+            getattr(self, f"_{options['subcommand']}")(options)
+        except Problem as problem:
+            raise CommandError(problem.detail) from problem
+        except (DatabaseError, InterfaceError) as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise CommandError(
+                f"The database could not be used: {reason}. Is it there, and has manage.py migrate been run?"
+            ) from error
+        except BrokenPipeError:
+            # Whoever read our output, such as head, has seen enough. Python flushes once more at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except KeyboardInterrupt:
+            self.stderr.write("Interrupted. What was requested goes on.")
+            raise SystemExit(130) from None
+
+    def _status(self, options: dict[str, Any]) -> None:
+        report = status.report(
+            options["keys"],
+            node=self._known_node(options) if options["node"] else "",
+            as_json=options["json"],
+            style=self.style,
+        )
+        self.stdout.write(report.text)
+        if report.exit_code:
+            raise SystemExit(report.exit_code)
+
+    def _start(self, options: dict[str, Any]) -> None:
+        self._act("start", options)
+
+    def _stop(self, options: dict[str, Any]) -> None:
+        self._act("stop", options)
+
+    def _restart(self, options: dict[str, Any]) -> None:
+        self._act("restart", options)
+
+    def _act(self, verb: acting.Verb, options: dict[str, Any]) -> None:
+        if options["all"] == bool(options["keys"]):
+            raise CommandError(f"Say what to {verb}: keys of services, or --all.")
+        if options["all"]:
+            services = selection.services_of(self._known_node(options))
+            if not services:
+                raise CommandError("No services are declared there. See manage.py services import.")
+        else:
+            services = selection.named(options["keys"])
+        order = acting.Order(
+            verb,
+            services,
+            reason=options["reason"],
+            force=options["force"],
+            confirmed=options["yes"],
+            wait=options["wait"],
+            timeout=options["timeout"],
+        )
+        acting.carry_out(order, self._say, self._confirm)
+
+    def _tail(self, options: dict[str, Any]) -> None:
+        service = selection.named([options["key"]])[0]
+        offset, inode = log_tail.show(service, options["lines"], self._write)
+        if options["follow"]:
+            try:
+                log_tail.follow(service, offset, inode, self._write, self.stderr.write)
+            except KeyboardInterrupt:
+                return
+        elif not inode:
+            raise log_tail.NoLog(f"{service.key} has not written a log yet: there is no {service.log_path}.")
+
+    def _import(self, options: dict[str, Any]) -> None:
+        declared = Service.objects.filter(builtin=False).count()
+        if options["if_none"] and declared:
+            self.stdout.write(f"{declared} services are declared already; nothing was imported.")
+            return
+        node = options["node"] or settings.MEDIMGR_NODE
+        changes = import_services(Path(options["file"]), node=node, dry_run=options["dry_run"])
+        lines = importing.told(changes, dry_run=options["dry_run"])
+        self.stdout.write("\n".join([*lines, *importing.left_alone(changes, node)]))
+
+    def _export(self, options: dict[str, Any]) -> None:
+        services = Service.objects.on(self._known_node(options)).order_by("group", "priority", "key")
+        text = export_services(services, without_secrets=options["without_secrets"])
+        if options["file"]:
+            importing.write_file(Path(options["file"]), text, overwrite=options["overwrite"])
+        else:
+            self._write(text)
+        secrets = [] if options["without_secrets"] else secret_variables(services)
+        if secrets:
+            self.stderr.write(
+                f"It holds {len(secrets)} value(s) in clear that look like secrets: {', '.join(secrets)}. "
+                "Keep it safe, or use --without-secrets."
+            )
+
+    def _known_node(self, options: dict[str, Any]) -> str:
+        node = options["node"] or settings.MEDIMGR_NODE
+        if options["node"]:
+            selection.check_node(node)
+        return str(node)
+
+    def _say(self, line: str, *, bad: bool = False) -> None:
+        # Told at once: whoever waits wants to see it happen.
+        if bad:
+            self.stderr.write(line)
+        else:
+            self.stdout.write(line)
+        self.stdout.flush()
+
+    def _write(self, text: str) -> None:
+        self.stdout.write(text, ending="")
+        self.stdout.flush()
+
+    def _confirm(self, question: str) -> bool:
+        """Ask at the terminal; without one nobody can have confirmed anything."""
+        if not (sys.stdin and sys.stdin.isatty()):
+            return False
+        self.stdout.write(question, ending="")
+        self.stdout.flush()
+        return sys.stdin.readline().strip().lower() in {"y", "yes"}

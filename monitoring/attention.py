@@ -24,7 +24,7 @@ _FAILED_WORDS: dict[str, str] = {
     Reason.HUNG: "stopped answering",
     Reason.MEMORY: "used more memory than allowed",
     Reason.SPAWN_ERROR: "could not be started",
-    Reason.PORT_BUSY: "finds its port taken by another program",
+    Reason.PORT_BUSY: "cannot start while its port is taken",
     Reason.AUTO_RECOVERY_OFF: "failed too often",
 }
 _ENDED_AS_WANTED = frozenset({Reason.NONE, Reason.COMPLETED, Reason.OPERATOR, Reason.SHUTDOWN})
@@ -98,7 +98,7 @@ def sentence(items: Sequence[Item], nodes: Sequence[Item], clock: Callable[[str]
 def _own_trouble(item: Item) -> str:
     state, reason = item["state"], item["reason"]
     if state == State.FATAL:
-        return f"{_FAILED_WORDS.get(reason, 'failed to start')} and is left alone"
+        return _FAILED_WORDS.get(reason, "failed to start")
     if state == State.BACKOFF:
         return f"{_FAILED_WORDS.get(reason, 'failed to start')} and is tried again"
     if state == State.UNKNOWN:
@@ -126,24 +126,31 @@ def _silence(node: Item, clock: Callable[[str], str]) -> str:
 
 
 def _needing(told: Sequence[Item], wrong: Mapping[str, str], other: str) -> str:
-    named = [item for item in told if item["key"] in wrong]
-    # What merely waits comes behind what it waits for, so that the cause is read first.
-    named.sort(key=lambda item: item["state"] == State.WAITING)
+    named = _cause_first([item for item in told if item["key"] in wrong])
     clauses: list[str] = []
-    previous = ""
+    cause = ""
     for item in named[:NAMED_AT_MOST]:
         words = wrong[item["key"]]
-        if words == f"waits for {previous}" and len(clauses) == 1:
-            words = "waits for it"
-        clauses.append(f"{item['name']} {words}")
-        if len(clauses) == 1:
-            previous = item["name"]
+        clauses.append(f"{item['name']} {'waits for it' if words == f'waits for {cause}' else words}")
+        if item["state"] != State.WAITING:
+            cause = item["name"]
     more = len(named) - NAMED_AT_MOST
     if more > 0:
         clauses.append(f"and {more} more")
     noun = "service" if len(told) == 1 else "services"
     verb = "needs" if len(named) == 1 else "need"
     return f"{len(named)} of {len(told)} {other}{noun} {verb} attention: {', '.join(clauses)}."
+
+
+def _cause_first(named: Sequence[Item]) -> list[Item]:
+    """Put what merely waits behind what it waits for, so that the cause is read first."""
+    causes = [item for item in named if item["state"] != State.WAITING]
+    waiting = [item for item in named if item["state"] == State.WAITING]
+    ordered: list[Item] = []
+    for cause in causes:
+        ordered.append(cause)
+        ordered += [item for item in waiting if cause["key"] in item["needs"] and item not in ordered]
+    return ordered + [item for item in waiting if item not in ordered]
 
 
 def _calm(items: Sequence[Item]) -> Sentence:

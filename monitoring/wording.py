@@ -72,6 +72,8 @@ def explanation(item: Mapping[str, Any], trouble: str) -> str:
     if trouble or item["state"] in {State.WAITING, State.BACKOFF, State.FATAL, State.EXITED}:
         if item["state"] == State.UNKNOWN and item.get("last_state"):
             return f"last seen {item['last_state'].lower()}"
+        if item["state"] == State.RUNNING:  # its reason says why it was started
+            return item["detail"] or REASON_WORDS[Reason.UNHEALTHY]
         return reason_words(item["reason"], item["detail"])
     if item["needs_restart"] and item["state"] in LIVE:
         return "restart to apply its new settings"

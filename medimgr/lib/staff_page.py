@@ -7,13 +7,16 @@ from typing import Concatenate, ParamSpec
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 
 from medimgr.lib.access import NotAllowed, demand
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 Guarded = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+
+READING = ("GET", "HEAD")
+"""Pages are for looking; what changes something goes through the API."""
 
 
 def staff_page(verb: str, model: type[Model]) -> Callable[[View[P]], Guarded[P]]:
@@ -25,6 +28,8 @@ def staff_page(verb: str, model: type[Model]) -> Callable[[View[P]], Guarded[P]]
 
     def guard(view: View[P]) -> Guarded[P]:
         def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            if request.method not in READING:
+                return HttpResponseNotAllowed(READING)
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
             try:

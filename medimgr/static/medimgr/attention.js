@@ -11,7 +11,7 @@
     "hung": "stopped answering",
     "memory": "used more memory than allowed",
     "spawn-error": "could not be started",
-    "port-busy": "finds its port taken by another program",
+    "port-busy": "cannot start while its port is taken",
     "auto-recovery-off": "failed too often",
   };
   const ENDED_AS_WANTED = new Set(["", "completed", "operator", "shutdown"]);
@@ -19,7 +19,7 @@
 
   function ownTrouble(item) {
     const failed = (fallback) => FAILED_WORDS[item.reason] || fallback;
-    if (item.state === "FATAL") return `${failed("failed to start")} and is left alone`;
+    if (item.state === "FATAL") return failed("failed to start");
     if (item.state === "BACKOFF") return `${failed("failed to start")} and is tried again`;
     if (item.state === "UNKNOWN") return "is not reported on";
     if (item.state === "EXITED" && item.intent === "up" && !ENDED_AS_WANTED.has(item.reason)) return failed("ended unexpectedly");
@@ -70,18 +70,30 @@
   }
 
   function needing(told, wrong, other) {
-    const affected = told.filter((item) => wrong.has(item.key));
-    const named = [...affected.filter((item) => item.state !== "WAITING"), ...affected.filter((item) => item.state === "WAITING")];
+    const named = causeFirst(told.filter((item) => wrong.has(item.key)));
     const clauses = [];
+    let cause = "";
     for (const item of named.slice(0, NAMED_AT_MOST)) {
-      let words = wrong.get(item.key);
-      if (clauses.length === 1 && words === `waits for ${named[0].name}`) words = "waits for it";
-      clauses.push(`${item.name} ${words}`);
+      const words = wrong.get(item.key);
+      clauses.push(`${item.name} ${words === `waits for ${cause}` ? "waits for it" : words}`);
+      if (item.state !== "WAITING") cause = item.name;
     }
     if (named.length > NAMED_AT_MOST) clauses.push(`and ${named.length - NAMED_AT_MOST} more`);
     const noun = told.length === 1 ? "service" : "services";
     const verb = named.length === 1 ? "needs" : "need";
     return `${named.length} of ${told.length} ${other}${noun} ${verb} attention: ${clauses.join(", ")}.`;
+  }
+
+  function causeFirst(named) {
+    const waiting = named.filter((item) => item.state === "WAITING");
+    const ordered = new Set();
+    for (const cause of named) {
+      if (cause.state === "WAITING") continue;
+      ordered.add(cause);
+      for (const item of waiting) if (item.needs.includes(cause.key)) ordered.add(item);
+    }
+    for (const item of waiting) ordered.add(item);
+    return [...ordered];
   }
 
   function calm(items) {

@@ -10,6 +10,7 @@
   function explanation(item, trouble) {
     if (trouble || EXPLAINED.has(item.state)) {
       if (item.state === "UNKNOWN" && item.last_state) return `last seen ${item.last_state.toLowerCase()}`;
+      if (item.state === "RUNNING") return words.reason("unhealthy", item.detail); // its reason says why it was started
       return words.reason(item.reason, item.detail);
     }
     if (item.needs_restart && LIVE.has(item.state)) return "restart to apply its new settings";

@@ -28,8 +28,12 @@ def open_log(path: Path) -> int:
 
     Raises OSError where the place is not writable or full.
     """
-    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY, 0o640)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
+    try:
+        return os.open(path, flags, 0o640)
+    except FileNotFoundError:
+        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        return os.open(path, flags, 0o640)
 
 
 def rotate_if_large(path: Path, max_bytes: int, keep: int) -> bool:

@@ -9,6 +9,7 @@ from ninja.responses import Status as Answer
 
 from medimgr.lib.access import demand
 from medimgr.lib.api_parameters import Page, RowId
+from medimgr.lib.units import iso
 from operations import schemas
 from operations.exceptions import OperationGone
 from operations.intake import retry
@@ -69,7 +70,7 @@ def stats(request: HttpRequest) -> dict[str, Any]:
             name: round(figures[name].total_seconds(), 3) if figures[name] is not None else None
             for name in ("average", "longest")
         },
-        "oldest": figures["oldest"],
+        "oldest": iso(figures["oldest"]),
     }
 
 

@@ -100,11 +100,11 @@ def _check_supervised(order: Order, say: Say) -> None:
     ]
     for node in silent:
         last = (
-            "has never reported"
-            if node.heartbeat_at is None
-            else f"last reported at {node.heartbeat_at:%H:%M:%S %Z}"
+            f"the last report was at {node.heartbeat_at:%H:%M:%S %Z}"
+            if node.heartbeat_at
+            else "none ever has"
         )
-        told = f"No supervisor runs on node {node.name}; one {last}."
+        told = f"No supervisor reports for node {node.name}; {last}."
         if order.wait:
             raise NoSupervisor(
                 f"{told} Nothing was requested. Start one there with manage.py up, or give --no-wait "

@@ -16,9 +16,10 @@ _DONE = {"start": "started", "stop": "stopped", "restart": "restarted"}
 
 
 class Say(Protocol):
-    """Prints a line; ``bad`` ones stand out and go to standard error."""
+    """How something is told."""
 
-    def __call__(self, line: str, *, bad: bool = False) -> None: ...
+    def __call__(self, line: str, *, bad: bool = False) -> None:
+        """Print a line; ``bad`` ones stand out and go to standard error."""
 
 
 def wait(operations: Sequence[Operation], verb: str, timeout: float, say: Say) -> int:

@@ -101,14 +101,18 @@ class Service:
             return 1
         log.info(f"{self.name} listens on {self.url} as pid {os.getpid()}")
         threading.Thread(target=server.serve_forever, args=(3600.0,), daemon=True).start()
-        for seconds, chore, name in self._chores:
-            threading.Thread(target=self._repeat, args=(seconds, chore, name), daemon=True).start()
+        chores = [threading.Thread(target=self._repeat, args=chore, daemon=True) for chore in self._chores]
+        for thread in chores:
+            thread.start()
         received = signal.Signals(signal.sigwait(ENDING))
         log.info(f"{self.name} ends after {received.name}")
         self.stopping.set()
         server.stop_accepting()
+        until = time.monotonic() + DRAIN_SECONDS
         if not server.drain(DRAIN_SECONDS):
             log.warning(f"{self.name} leaves requests unanswered")
+        for thread in chores:
+            thread.join(max(0.0, until - time.monotonic()))
         log.info(f"{self.name} has ended")
         return 0
 

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError
 
 from medimgr.lib.problems import Problem
+from monitoring.actions import Verb
 from monitoring.command_line import acting, arguments, importing, log_tail, selection, status
 from monitoring.importers.toml import import_services
 from monitoring.importers.toml_writing import export_services, secret_variables
@@ -63,7 +64,7 @@ class Command(BaseCommand):
     def _restart(self, options: dict[str, Any]) -> None:
         self._act("restart", options)
 
-    def _act(self, verb: acting.Verb, options: dict[str, Any]) -> None:
+    def _act(self, verb: Verb, options: dict[str, Any]) -> None:
         if options["all"] == bool(options["keys"]):
             raise CommandError(f"Say what to {verb}: keys of services, or --all.")
         if options["all"]:

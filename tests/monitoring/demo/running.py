@@ -3,19 +3,19 @@
 import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
-ROOT = Path(__file__).resolve().parents[3]
+from tests.running import ROOT, accepts_connections, free_port, wait_for
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,26 +76,9 @@ class Demo:
         return self.process.wait(timeout=10)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 15.0) -> Any:
-    """Return the first truthy answer of ``condition``; fail where there is none in time."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"not true within {seconds} s")
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def eventually(condition: Callable[[], T], seconds: float = 15.0) -> T:
+    """Return the first true answer of ``condition``; fail where there is none in time."""
+    return wait_for(condition, seconds, "the demo services do what the test expects")
 
 
 def run(module: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -127,7 +110,7 @@ def demo(module: str, directory: Path, port: int = 0, **environment: str) -> Ite
         )
     running = Demo(port, process, log_path)
     try:
-        eventually(lambda: answers(port) or process.poll() is not None)
+        eventually(lambda: accepts_connections(port) or process.poll() is not None)
         assert process.poll() is None, running.log
         yield running
     finally:

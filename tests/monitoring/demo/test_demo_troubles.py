@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.monitoring.demo.running import Demo, demo, eventually, free_port, run
+from tests.monitoring.demo.running import Demo, demo, eventually, run
+from tests.running import free_port
 
 
 def vote(backend: Demo, voter: str = "v") -> int:
@@ -86,4 +87,4 @@ def test_sigterm_ends_it_cleanly(tmp_path: Path, module: str) -> None:
     with demo(module, tmp_path, BLOCK_SECONDS="0.1") as service:
         assert service.end() == 0
         assert "ends after SIGTERM" in service.log
-        assert service.log.rstrip().endswith("has ended")
+        assert service.log.rstrip().endswith("has ended")  # no chore goes on after the end

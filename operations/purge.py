@@ -45,6 +45,8 @@ def _purge_batch(older_than: datetime, batch_size: int) -> int:
         if connection.features.has_select_for_update_skip_locked:
             old = old.select_for_update(skip_locked=True)
         ids = list(old.values_list("id", flat=True)[:batch_size])
+        if not ids:  # all of them are locked by a retry at this moment
+            return 0
         # Django's own delete() loads every row to find what points at it; only retries do.
         Operation.objects.filter(retry_of__in=ids).update(retry_of=None)
         doomed = Operation.objects.filter(id__in=ids, status__in=FINISHED_VALUES)

@@ -6,8 +6,9 @@ import pytest
 from django.utils import timezone
 
 from medimgr.events.models import Event
-from operations import lifecycle
+from operations import lifecycle, words
 from operations.exceptions import LeaseLost
+from operations.models import Operation
 from operations.registry import WORKER_QUEUE, node_queue
 from operations.states import Status
 from tests.operations.asking import ask, declare, fresh
@@ -38,6 +39,21 @@ def test_a_renewed_lease_is_not_lost() -> None:
     [held] = lifecycle.claim(WORKER_QUEUE, "w", lease_seconds=10.0)
     lifecycle.renew([held], lease_seconds=60.0)
     assert lifecycle.reap(later(50)) == 0
+    assert fresh(held).status == Status.RUNNING
+
+
+def test_a_lease_that_is_renewed_at_the_last_moment_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    ask()
+    [held] = lifecycle.claim(WORKER_QUEUE, "w", lease_seconds=-1.0)
+    say = words.lease_lost
+
+    def renewed_meanwhile(row: Operation) -> str:
+        """Put the holder's renewal between the reaper's look and its write."""
+        lifecycle.renew([held])
+        return say(row)
+
+    monkeypatch.setattr(words, "lease_lost", renewed_meanwhile)
+    assert lifecycle.reap(timezone.now()) == 0
     assert fresh(held).status == Status.RUNNING
 
 

@@ -488,8 +488,9 @@ def adopted(s: Situation, event: Adopted, c: Context) -> Move:
     known = replace(
         there, reason=Reason.ADOPTED, detail="", cause=Reason.ADOPTED, cause_detail="", held=False
     )
-    if s.state is State.STARTING:
-        return replace(known, timers=_start_timers(c)), ()
+    if s.state is not State.RUNNING:
+        # Nobody wrote down that it had proved itself.
+        return replace(known, state=State.STARTING, timers=_start_timers(c)), ()
     rest = max(0.0, c.spec.stable_seconds - event.age)
     return replace(known, state=State.RUNNING, timers=((Timer.STABLE, c.now + rest),)), ()
 

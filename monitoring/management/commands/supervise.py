@@ -1,0 +1,36 @@
+"""Keep the services of one node running."""
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from monitoring.supervisor.builtin import remove_builtin
+from monitoring.supervisor.nodelock import AlreadySupervised, NodeLock
+from monitoring.supervisor.supervision import CannotGoOn, supervise
+
+
+class Command(BaseCommand):
+    """``manage.py supervise``: the supervisor alone, without web server and operations worker."""
+
+    help = (
+        "Keep the services of one node running: start, watch, restart and stop them. Ctrl-C or SIGTERM "
+        "stops them all, a second one kills them; SIGHUP reads the declarations again."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--node", default="", help="the node to supervise (MEDIMGR_NODE by default)")
+
+    def handle(self, *args: Any, node: str, **options: Any) -> None:
+        """Run until a signal comes. Ends with 0, or with 1 where it cannot go on."""
+        name = node or settings.MEDIMGR_NODE
+        data_dir: Path = settings.MEDIMGR_DATA_DIR
+        try:
+            with NodeLock(data_dir, name):
+                code = supervise(name, data_dir, prepare=lambda: remove_builtin(name), say=self.stdout.write)
+        except (AlreadySupervised, CannotGoOn) as error:
+            raise CommandError(str(error)) from error
+        if code:
+            raise SystemExit(code)

@@ -1,0 +1,114 @@
+"""medimgr's own processes as services: the web workers and the operations worker of ``manage.py up``."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from medimgr import __version__
+from monitoring.models import Node, Service, ServiceStatus
+from monitoring.states import HealthKind, Intent, RestartPolicy
+
+GROUP = "medimgr"
+WEB = "medimgr-web"
+OPERATIONS = "medimgr-operations"
+# A stream that is told to end says bye within three seconds.
+CLOSE_SECONDS = 5
+_ROOT = Path(settings.BASE_DIR)
+
+
+def declare_builtin(node: str, *, host: str, port: int, fd: int, workers: int) -> None:
+    """Make the rows of the built-in services of ``node`` as they should be, and remove surplus ones.
+
+    A row that is right already is not written. They are wanted up again, whatever somebody did to them
+    before. Queries and writes the database.
+    """
+    row, _ = Node.objects.get_or_create(name=node)
+    keys: list[str] = []
+    for number in range(1, workers + 1):
+        keys.append(_declare(row, f"{WEB}-{number}", _web(number, workers, host, port, fd)))
+    keys.append(_declare(row, OPERATIONS, _operations()))
+    remove_builtin(node, keep=keys)
+    ServiceStatus.objects.filter(service__key__in=keys).exclude(intent=Intent.UP).update(intent=Intent.UP)
+
+
+def remove_builtin(node: str, keep: list[str] | None = None) -> None:
+    """Delete the built-in services of ``node`` but those in ``keep``. Queries and writes the database."""
+    for service in Service.objects.on(node).filter(builtin=True).exclude(key__in=keep or []):
+        service.delete()
+
+
+def is_web(key: str) -> bool:
+    """Return whether ``key`` is that of a web worker."""
+    return key.startswith(f"{WEB}-")
+
+
+def _web(number: int, workers: int, host: str, port: int, fd: int) -> dict[str, Any]:
+    probed = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104
+    return {
+        "name": f"Web worker {number}" if workers > 1 else "Web worker",
+        "description": "Serves the pages, the API and the streams.",
+        "command": [
+            sys.executable,
+            "-m",
+            "daphne",
+            "-v",
+            "0",
+            "--endpoint",
+            f"fd:fileno={fd}",
+            "--no-server-name",
+            "--application-close-timeout",
+            str(CLOSE_SECONDS),
+            "medimgr.asgi:application",
+        ],
+        # The socket is inherited, so the command does not show where it listens; a worker that was
+        # taken over has to be known as one of another address or version.
+        "env": {"MEDIMGR_BIND": f"{host}:{port}", "MEDIMGR_VERSION": __version__},
+        "priority": 10,
+        "ports": [port],
+        "health_kind": HealthKind.HTTP,
+        "health_url": f"http://{probed}:{port}/healthz",
+        "health_interval_seconds": 5.0,
+        "health_timeout_seconds": 5.0,
+        "health_failures": 3,
+        "start_timeout_seconds": 60.0,
+        "stop_timeout_seconds": CLOSE_SECONDS + 5.0,
+        "warning": "The pages, this one included, are not served while it is down." if workers == 1 else "",
+    }
+
+
+def _operations() -> dict[str, Any]:
+    return {
+        "name": "Operations worker",
+        "description": "Carries out operations on workstations, and the periodic chores.",
+        "command": [sys.executable, str(_ROOT / "manage.py"), "run_operations"],
+        "env": {"MEDIMGR_VERSION": __version__},
+        "priority": 20,
+        "stop_timeout_seconds": 15.0,
+    }
+
+
+def _declare(node: Node, key: str, wanted: dict[str, Any]) -> str:
+    """Make or correct one row; return its key, which names the node where another node has the short one."""
+    wanted = {
+        **wanted,
+        "group": GROUP,
+        "builtin": True,
+        "cwd": str(_ROOT),
+        "restart_policy": RestartPolicy.ALWAYS,
+        "autostart": True,
+    }
+    with transaction.atomic():
+        service = Service.objects.filter(key=key).first()
+        if service is not None and service.node_id != node.pk:
+            key = f"{key}.{node.name.lower()}"[:63]
+            service = Service.objects.filter(key=key).first()
+        if service is None:
+            Service.objects.create(key=key, node=node, **wanted)
+        elif any(getattr(service, name) != value for name, value in wanted.items()):
+            for name, value in wanted.items():
+                setattr(service, name, value)
+            service.save()
+    return key

@@ -1,0 +1,459 @@
+"""The supervisor of one node: one loop, in which events become steps of the machine, and effects deeds.
+
+Nothing here waits: not for the database (a thread of its own takes rows from a queue), not for a probe,
+not for a process. The exit of a process and the start of its successor happen in the same turn.
+"""
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from monitoring.states import LIVE, ExitSource, HealthKind, Reason, State
+from monitoring.supervisor import happenings as happened
+from monitoring.supervisor.admission import (
+    PLACE_SECONDS,
+    PLACE_SECONDS_UNPROBED,
+    Admission,
+    startable,
+)
+from monitoring.supervisor.adoption import take_over
+from monitoring.supervisor.closing import Closing
+from monitoring.supervisor.entry import Entry
+from monitoring.supervisor.happenings import Event
+from monitoring.supervisor.journal import JournalEntry, spec_digest
+from monitoring.supervisor.machine import step
+from monitoring.supervisor.measuring import Measuring
+from monitoring.supervisor.operations_desk import OperationsDesk
+from monitoring.supervisor.prober import Prober
+from monitoring.supervisor.probes import ProbeResult
+from monitoring.supervisor.process import SpawnError
+from monitoring.supervisor.records import Declared, Opening, Order, TransitionRow
+from monitoring.supervisor.situation import (
+    ArmTimer,
+    CancelTimer,
+    Effect,
+    Kill,
+    Record,
+    Signal,
+    Situation,
+    Spawn,
+    StartProbing,
+    StopProbing,
+    Sweep,
+    Timer,
+)
+from monitoring.supervisor.starting import Starter
+from monitoring.supervisor.store import Store
+from monitoring.supervisor.sweeper import Sweeper
+
+log = logging.getLogger(__name__)
+_TIMER_EVENTS: dict[Timer, type] = {timer: event for event, timer in happened.TIMERS.items()}
+
+
+class Supervisor:
+    """Looks after the services of one node until :meth:`stop`. Made and used on the loop's thread."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        store: Store,
+        starter: Starter,
+        measuring: Measuring,
+        *,
+        draw: Callable[[float, float], float] = random.uniform,
+        noticed: Callable[[Entry], None] = lambda _: None,
+    ) -> None:
+        """``draw`` gives jitter; ``noticed`` is called after every change that operators can see."""
+        self.entries: dict[str, Entry] = {}
+        self.done: asyncio.Future[int] = loop.create_future()
+        """The exit code, once all has ended."""
+        self._loop = loop
+        self._store = store
+        self._starter = starter
+        self._measuring = measuring
+        self._draw = draw
+        self._noticed = noticed
+        self._inbox: deque[tuple[Entry, Event, Callable[[], None] | None]] = deque()
+        self._draining = False
+        self._prober = Prober(loop, self._probed, draw)
+        self._sweeper = Sweeper(measuring.cache, self._tree_gone, loop.call_later, self._drain)
+        self._admission = Admission(self.entries, self._held_back)
+        self._desk = OperationsDesk(self.entries, self.feed, store.queue.put, self._admission.dependents)
+        self._closing = Closing(self.entries, self.feed, self._admission.dependents)
+
+    # --- the beginning and the end ----------------------------------------------------------------
+
+    def open(self, opening: Opening, journal: dict[str, JournalEntry]) -> None:
+        """Take over what lives, and start what is wanted up."""
+        for declared in opening.declared:
+            self.entries[declared.spec.key] = _entry(declared)
+        found = take_over(self.entries, journal, opening.rebooted)
+        self._admission.declarations_changed()
+        alive = frozenset(one.entry.situation.run_id for one in found if one.entry.process is not None)
+        self._store.connect(self, self._loop.call_soon_threadsafe, alive)
+        for one in found:
+            if one.entry.process is not None:
+                self._watch(one.entry)
+            else:
+                self._end_run(one.entry, None, "", ExitSource.UNKNOWN, Reason.CRASH)
+            for event in one.events:
+                self.feed(one.entry, event)
+        adopted = sum(entry.process is not None for entry in self.entries.values())
+        if adopted:
+            log.info("took over %d running service(s)", adopted)
+        self._draining = True  # all of them wait before the first is admitted: priority decides
+        for entry in list(self.entries.values()):
+            self.feed(entry, happened.Boot(opening.fresh))
+            if entry.spec.builtin and entry.situation.needs_restart:
+                self.feed(entry, happened.Restart(Reason.CONFIG))
+        self._draining = False
+        self._drain()
+        self._measure()
+
+    def stop(self, why: str = "The supervisor was stopped.") -> None:
+        """Stop all services in order; a second call kills them."""
+        if self._closing.begun:
+            self._closing.force()
+        else:
+            self._closing.begin()
+            self._admission.closed = True
+            self._desk.close(why)
+        self._drain()
+
+    def node_lost(self, message: str) -> None:
+        """Another supervisor has the node: end at once and leave the services as they are."""
+        if not self.done.done():
+            log.error("%s", message)
+            self.done.set_result(1)
+
+    # --- from the database ------------------------------------------------------------------------
+
+    def orders_came(self, orders: list[Order]) -> None:
+        """See :class:`monitoring.supervisor.store.Receiver`."""
+        self._desk.take(orders)
+        self._drain()
+
+    def orders_lost(self, operations: set[int]) -> None:
+        """See :class:`monitoring.supervisor.store.Receiver`."""
+        self._desk.forget(operations)
+        self._look_at_waiting()
+
+    def cancels_came(self, operations: set[int]) -> None:
+        """See :class:`monitoring.supervisor.store.Receiver`."""
+        self._desk.cancel(operations)
+        self._look_at_waiting()
+
+    def declarations_changed(self, declared: tuple[Declared, ...], gone: frozenset[int]) -> None:
+        """See :class:`monitoring.supervisor.store.Receiver`."""
+        known = {e.service: e for e in self.entries.values() if e.service is not None and not e.deleted}
+        renewed = {one.service: one.spec.key for one in declared}
+        for service, entry in known.items():
+            if service in gone or renewed.get(service, entry.key) != entry.key:
+                self._delete(entry)
+        changed: list[Entry] = []
+        for one in declared:
+            same_key = self.entries.get(one.spec.key)
+            if same_key is None:
+                self._add(one)
+            elif same_key.service != one.service or same_key.deleted:
+                same_key.successor = one
+                self._delete(same_key)
+            elif same_key.spec != one.spec:
+                same_key.spec = one.spec
+                changed.append(same_key)
+        self._admission.declarations_changed()
+        for entry in changed:
+            differs = entry.process is None or spec_digest(entry.spec) != entry.started_digest
+            self.feed(entry, happened.SpecChanged(differs))
+        self._look_at_waiting()
+
+    def _look_at_waiting(self) -> None:
+        for entry in list(self.entries.values()):
+            if entry.state is State.FATAL and entry.key not in self._admission.impossible:
+                self.feed(entry, happened.Startable())
+            elif entry.state in (State.WAITING, State.BACKOFF):
+                self._wait_or_line_up(entry)
+        self._drain()
+
+    def _add(self, declared: Declared) -> None:
+        entry = self.entries[declared.spec.key] = _entry(declared)
+        if not self._closing.begun:
+            self.feed(entry, happened.Boot(fresh=True))
+
+    def _delete(self, entry: Entry) -> None:
+        entry.deleted = True
+        self._desk.target_gone(entry.key)
+        self.feed(entry, happened.Deleted())
+
+    def _bury(self, entry: Entry) -> None:
+        """Forget a deleted service that has stopped; its successor under the same key takes its place."""
+        if self.entries.get(entry.key) is entry:
+            del self.entries[entry.key]
+            self._starter.forget(entry.key)
+            self._admission.leave_place(entry.key)
+            if entry.successor is not None:
+                self._add(entry.successor)
+            self._admission.declarations_changed()
+
+    # --- one event after the other ----------------------------------------------------------------
+
+    def feed(self, entry: Entry, event: Event, then: Callable[[], None] | None = None) -> None:
+        """Give an event to a service; ``then`` is called once the machine has taken it."""
+        self._inbox.append((entry, event, then))
+        self._drain()
+
+    def _drain(self) -> None:
+        """Take all events that wait, and whatever follows from them, in this turn."""
+        if self._draining:
+            return
+        self._draining = True
+        try:
+            while True:
+                while self._inbox:
+                    entry, event, then = self._inbox.popleft()
+                    try:
+                        self._take(entry, event)
+                        if then is not None:
+                            then()
+                    except Exception:
+                        log.exception("%s: %s could not be carried out", entry.key, event)
+                if self._sweeper.due:
+                    self._sweep()
+                elif not self._admit_next():
+                    break
+            if self._closing.go_on() and not self.done.done():
+                self.done.set_result(0)
+        finally:
+            self._draining = False
+        if self._inbox:
+            self._drain()
+
+    def _take(self, entry: Entry, event: Event) -> None:
+        before = entry.situation
+        after, effects = step(before, event, entry.spec, self._loop.time(), self._draw(-1.0, 1.0))
+        entry.situation = after
+        for effect in effects:
+            self._carry_out(entry, before, effect)
+        if entry.deleted and entry.gone:
+            self._bury(entry)
+        elif startable(entry) and (after is not before):
+            self._wait_or_line_up(entry)
+
+    def _carry_out(self, entry: Entry, before: Situation, effect: Effect) -> None:
+        if isinstance(effect, Record):
+            self._record(entry, before, effect)
+        elif isinstance(effect, ArmTimer):
+            self._cancel_timer(entry, effect.timer)
+            entry.timers[effect.timer] = self._loop.call_at(effect.at, self._timer, entry, effect.timer)
+        elif isinstance(effect, CancelTimer):
+            self._cancel_timer(entry, effect.timer)
+        elif isinstance(effect, StartProbing):
+            starting = entry.state is State.STARTING
+            self._prober.start(entry.key, effect.run_id, effect.check, starting=starting)
+        elif isinstance(effect, StopProbing):
+            self._prober.stop(entry.key)
+        elif isinstance(effect, Spawn):
+            self._spawn(entry, effect.run_id)
+        elif isinstance(effect, Signal):
+            if entry.process is not None:
+                entry.process.signal(effect.signal)
+        elif isinstance(effect, Kill):
+            if entry.process is not None:
+                entry.process.kill_group()
+                self._sweeper.kill(entry.key, entry.process.identity)
+        elif isinstance(effect, Sweep):
+            if entry.identity is not None:
+                self._sweeper.sweep(entry.key, entry.identity)
+            else:
+                self.feed(entry, happened.TreeGone(effect.run_id))
+
+    def _record(self, entry: Entry, before: Situation, effect: Record) -> None:
+        after = entry.situation
+        now = datetime.now(UTC)
+        moved = effect.before is not effect.after
+        if moved:
+            entry.since = now
+            if effect.after is State.RUNNING:
+                self._admission.leave_place(entry.key)
+                if entry.run is not None and entry.run.ready_at is None:
+                    entry.run = replace(entry.run, ready_at=now)
+                    self._store.queue.put(entry.run)
+            elif effect.after is not State.STARTING:
+                self._admission.leave_place(entry.key)
+        if entry.service is not None and not entry.deleted:
+            if moved or (after.reason is Reason.ADOPTED and before.reason is not Reason.ADOPTED):
+                self._store.queue.put(
+                    TransitionRow(
+                        service=entry.service,
+                        at=now,
+                        before=effect.before,
+                        after=effect.after,
+                        reason=after.reason,
+                        detail=after.detail[:500],
+                        pid=after.pid or before.pid,
+                        run_id=after.run_id or before.run_id,
+                        operation=self._desk.operation_of(entry.key),
+                    )
+                )
+            self._store.queue.put(entry.status())
+        self._desk.changed(entry)
+        for dependent in self._admission.dependents(entry.key):
+            if startable(dependent):
+                self._wait_or_line_up(dependent)
+        self._noticed(entry)
+
+    # --- starting ---------------------------------------------------------------------------------
+
+    def _wait_or_line_up(self, entry: Entry) -> None:
+        impossible = self._admission.impossible.get(entry.key)
+        if impossible:
+            self.feed(entry, happened.Unstartable(impossible))
+            return
+        unmet = self._admission.unmet(entry)
+        self.feed(entry, happened.Waits(unmet))
+        if not unmet and startable(entry):
+            self._admission.offer(entry)
+
+    def _admit_next(self) -> bool:
+        entry = self._admission.next()
+        if entry is None:
+            return False
+        self._inbox.append((entry, happened.Admitted(str(uuid4())), None))
+        return True
+
+    def _held_back(self, entry: Entry) -> str:
+        return self._desk.held_back(entry)
+
+    def _spawn(self, entry: Entry, run_id: str) -> None:
+        self._admission.take_place(entry.key, run_id)
+        try:
+            process = self._starter.start(entry, run_id)
+        except SpawnError as error:
+            log.warning("%s: %s", entry.key, error.detail)
+            self._admission.leave_place(entry.key)
+            self.feed(entry, happened.SpawnFailed(run_id, error.code, error.detail))
+            return
+        seconds = PLACE_SECONDS if entry.spec.health.kind is not HealthKind.NONE else PLACE_SECONDS_UNPROBED
+        self._loop.call_later(seconds, self._place_over, entry.key, run_id)
+        self._watch(entry)
+        if entry.run is not None:
+            self._store.queue.put(entry.run)
+        self.feed(entry, happened.Spawned(run_id, process.identity.pid))
+
+    def _place_over(self, key: str, run_id: str) -> None:
+        self._admission.leave_place(key, run_id)
+        self._drain()
+
+    # --- ending -----------------------------------------------------------------------------------
+
+    def _watch(self, entry: Entry) -> None:
+        if entry.process is not None:
+            self._loop.add_reader(entry.process.pidfd, self._ended, entry)
+
+    def _ended(self, entry: Entry) -> None:
+        """The pidfd is readable: the leader has ended."""
+        process = entry.process
+        if process is None:
+            return
+        how = process.poll_exit()
+        if how is None:
+            return
+        self._loop.remove_reader(process.pidfd)
+        # The zombie pins the pid, so the group that is killed here can be no other.
+        process.kill_group()
+        process.reap()
+        process.close()
+        entry.process = None
+        before = entry.situation
+        self.feed(entry, happened.Exited(process.identity.run_id, how.code, how.signal))
+        asked = before.state is State.STOPPING
+        why = before.reason if asked else entry.situation.reason
+        self._end_run(entry, how.code, how.signal, how.source, why)
+
+    def _end_run(self, entry: Entry, code: int | None, signal: str, source: ExitSource, why: Reason) -> None:
+        run = entry.run
+        if run is not None and run.ended_at is None:
+            ended = replace(
+                run,
+                ended_at=datetime.now(UTC),
+                exit_code=code,
+                exit_signal=signal,
+                exit_source=source,
+                end_reason=why,
+            )
+            self._store.queue.put(ended)
+            entry.run = ended
+
+    def _sweep(self) -> None:
+        living = {
+            entry.situation.run_id: entry.identity
+            for entry in self.entries.values()
+            if entry.identity is not None and entry.process is not None
+        }
+        self._sweeper.look(living)
+
+    def _tree_gone(self, key: str, run_id: str) -> None:
+        entry = self.entries.get(key)
+        if entry is None or entry.situation.run_id != run_id:
+            return
+        if entry.process is None:
+            entry.identity = None
+            self._starter.forget(key)
+            self.feed(entry, happened.TreeGone(run_id))
+
+    # --- clocks and probes ------------------------------------------------------------------------
+
+    def _timer(self, entry: Entry, timer: Timer) -> None:
+        entry.timers.pop(timer, None)
+        event = _TIMER_EVENTS[timer]
+        if event is happened.BackoffElapsed:
+            self.feed(entry, event())
+        else:
+            self.feed(entry, event(entry.situation.run_id))
+
+    def _cancel_timer(self, entry: Entry, timer: Timer) -> None:
+        handle = entry.timers.pop(timer, None)
+        if handle is not None:
+            handle.cancel()
+
+    def _probed(self, key: str, run_id: str, result: ProbeResult) -> bool:
+        entry = self.entries.get(key)
+        if entry is None:
+            return False
+        self.feed(entry, happened.Probed(run_id, result.ok, result.hung, result.detail))
+        return entry.state is State.STARTING
+
+    def _measure(self) -> None:
+        """Once a second: what all process trees use, and whether the node itself is well."""
+        self._loop.call_later(self._measuring.SECONDS, self._measure)
+        try:
+            self._measuring.measure(self._living())
+        except OSError as error:
+            log.warning("cannot measure: %s", error)
+
+    def _living(self) -> Iterable[Entry]:
+        return [e for e in self.entries.values() if e.identity is not None and e.state in LIVE]
+
+
+def _entry(declared: Declared) -> Entry:
+    status = declared.status
+    return Entry(
+        service=declared.service,
+        spec=declared.spec,
+        since=status.since,
+        situation=Situation(
+            state=status.state if status.state is not State.UNKNOWN else State.STOPPED,
+            intent=status.intent,
+            reason=status.reason,
+            detail=status.detail,
+            cause=status.reason,
+            restarts=status.restarts,
+            auto_recovery=status.auto_recovery,
+            held=not status.auto_recovery and status.state in (State.EXITED, State.FATAL),
+        ),
+    )

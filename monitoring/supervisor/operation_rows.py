@@ -1,0 +1,81 @@
+"""The operations of one node's queue, as their supervisor holds them. Used on the store's thread alone."""
+
+import logging
+
+from monitoring.supervisor.records import Finish, Note, Order
+from operations import lifecycle
+from operations.exceptions import LeaseLost
+from operations.models import Operation
+from operations.registry import node_queue
+from operations.states import Status
+
+log = logging.getLogger(__name__)
+_CLAIM_LIMIT = 64
+
+
+class OperationRows:
+    """Claims, follows and ends operations. Every method queries the database."""
+
+    def __init__(self, node: str, owner: str) -> None:
+        """``owner`` names this supervisor in the leases."""
+        self._queue = node_queue(node)
+        self._owner = owner
+        self._held: dict[int, Operation] = {}
+        self._cancels_told: set[int] = set()
+
+    def fail_abandoned(self) -> int:
+        """End what a dead supervisor left running; return how many that were."""
+        return lifecycle.fail_abandoned(self._queue, self._owner)
+
+    def claim(self) -> list[Order]:
+        """Take what waits in the queue, oldest first."""
+        orders: list[Order] = []
+        while operations := lifecycle.claim(self._queue, self._owner, limit=_CLAIM_LIMIT):
+            for operation in operations:
+                self._held[operation.pk] = operation
+                force = bool(operation.parameters.get("force", False))
+                orders.append(Order(operation.pk, operation.kind, operation.target_key, force))
+            if len(operations) < _CLAIM_LIMIT:
+                break
+        return orders
+
+    def look(self) -> tuple[set[int], set[int]]:
+        """Return which of the held operations somebody else has ended, and which are to be cancelled."""
+        if not self._held:
+            return set(), set()
+        mine = Operation.objects.filter(lease_owner=self._owner, status=Status.RUNNING)
+        rows = dict(mine.values_list("pk", "cancel_requested_at"))
+        lost = self._forget(self._held.keys() - rows.keys())
+        asked = {pk for pk, at in rows.items() if at is not None and pk in self._held} - self._cancels_told
+        self._cancels_told |= asked
+        return lost, asked
+
+    def renew(self) -> set[int]:
+        """Extend the leases; return the operations that are not ours any more."""
+        if not self._held:
+            return set()
+        held = lifecycle.renew(self._held.values())
+        return self._forget(self._held.keys() - held)
+
+    def write(self, note: Note) -> None:
+        """Store progress or the end of one operation; one that is not ours any more is left alone."""
+        operation = self._held.get(note.operation)
+        if operation is None:
+            return
+        try:
+            if isinstance(note, Finish):
+                if note.status == Status.SUCCESS:
+                    operation.progress_done = operation.progress_total
+                lifecycle.finish(operation, note.status, note.code, note.detail)
+                self._forget({note.operation})
+            else:
+                lifecycle.report(operation, 0, 1, note.message)
+        except LeaseLost as lost:
+            log.info("%s", lost)
+            self._forget({note.operation})
+
+    def _forget(self, operations: "set[int]") -> set[int]:
+        for pk in operations:
+            self._held.pop(pk, None)
+            self._cancels_told.discard(pk)
+        return set(operations)

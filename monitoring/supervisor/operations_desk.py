@@ -1,0 +1,226 @@
+"""Turns operations into events for the machine, follows them, and decides how each ends.
+
+One operation per service at a time, which the database guarantees. Of services that are being stopped or
+restarted together, those that others need stop last.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from monitoring import handlers
+from monitoring.states import LIVE, REASON_WORDS, Intent, Reason, State
+from monitoring.supervisor.entry import Entry
+from monitoring.supervisor.happenings import AutoRecovery, Down, Event, Restart, Up
+from monitoring.supervisor.records import Finish, Note, Order, Progress
+
+_STOPPING_KINDS = frozenset({handlers.STOP, handlers.RESTART})
+_STARTING_KINDS = frozenset({handlers.START, handlers.RESTART})
+
+
+@dataclass(slots=True)
+class _Followed:
+    order: Order
+    old_run: str
+    begun: bool = False
+    applied: bool = False
+    """The machine has taken its event, so what the service does now answers it."""
+    told: str = ""
+
+
+class OperationsDesk:
+    """``feed`` gives an event to the machine, ``put`` a note about an operation to the store."""
+
+    def __init__(
+        self,
+        entries: Mapping[str, Entry],
+        feed: Callable[[Entry, Event, Callable[[], None] | None], None],
+        put: Callable[[Note], None],
+        dependents: Callable[[str], list[Entry]],
+    ) -> None:
+        """``feed`` calls its third argument once the machine has taken the event; ``dependents`` are the
+        services that need one directly.
+        """
+        self._entries = entries
+        self._feed = feed
+        self._put = put
+        self._dependents = dependents
+        self._followed: dict[str, _Followed] = {}
+        self.closed = ""
+        """Why no operation is taken any more; empty while they are."""
+
+    def operation_of(self, key: str) -> int | None:
+        """Return the operation that is under way on a service."""
+        followed = self._followed.get(key)
+        return followed.order.operation if followed is not None and followed.begun else None
+
+    def held_back(self, entry: Entry) -> str:
+        """Return why a service must not be counted on although it runs: it is about to be stopped."""
+        followed = self._followed.get(entry.key)
+        if followed is None or followed.order.kind not in _STOPPING_KINDS:
+            return ""
+        if entry.situation.run_id != followed.old_run and followed.order.kind == handlers.RESTART:
+            return ""
+        return "which is being restarted" if followed.order.kind == handlers.RESTART else "which is stopping"
+
+    def take(self, orders: list[Order]) -> None:
+        """Begin with operations that were claimed together."""
+        taken = []
+        for order in orders:
+            entry = self._entries.get(order.key)
+            if self.closed:
+                self._put(Finish(order.operation, "FAILED", Reason.SHUTDOWN, self.closed))
+            elif entry is None or entry.deleted:
+                self._put(
+                    Finish(order.operation, "FAILED", "target-gone", f"There is no service {order.key} here.")
+                )
+            else:
+                self._followed[order.key] = _Followed(order, entry.situation.run_id)
+                taken.append(entry)
+        # All of them are known before the first begins: a stop looks for others that go before it.
+        for entry in taken:
+            self._begin(entry)
+
+    def forget(self, operations: set[int]) -> None:
+        """Stop following operations that somebody else has ended."""
+        for key, followed in list(self._followed.items()):
+            if followed.order.operation in operations:
+                del self._followed[key]
+                self._nudge(key)
+
+    def cancel(self, operations: set[int]) -> None:
+        """Give up what can still be given up: a stop that has not begun, a start that is not done."""
+        for key, followed in list(self._followed.items()):
+            order = followed.order
+            if order.operation not in operations:
+                continue
+            entry = self._entries.get(key)
+            if not followed.begun or entry is None:
+                self._end(key, "CANCELLED", "cancelled", "Cancelled before it began.")
+            elif order.kind == handlers.START:
+                self._end(key, "CANCELLED", "cancelled", "Cancelled; the service is stopped again.")
+                self._feed(entry, Down(), None)
+
+    def changed(self, entry: Entry) -> None:
+        """Look at the operation on ``entry``, and at those that wait for ``entry`` to stop."""
+        followed = self._followed.get(entry.key)
+        if followed is not None:
+            if not followed.begun:
+                self._begin(entry)
+            elif followed.applied:
+                self._judge(entry, followed)
+        self._nudge(entry.key)
+
+    def target_gone(self, key: str) -> None:
+        """The service was deleted."""
+        if key in self._followed:
+            self._end(key, "FAILED", "target-gone", "The service was deleted meanwhile.")
+
+    def close(self, why: str) -> None:
+        """Take no operations any more, and end those under way as failed: the supervisor stops."""
+        self.closed = why
+        for key in list(self._followed):
+            self._end(key, "FAILED", Reason.SHUTDOWN, why)
+
+    # --- beginning --------------------------------------------------------------------------------
+
+    def _begin(self, entry: Entry) -> None:
+        followed = self._followed.get(entry.key)
+        if followed is None or followed.begun:
+            return
+        order = followed.order
+        if order.kind in _STOPPING_KINDS and not order.force:
+            before = self._goes_before(entry)
+            if before:
+                self._tell(followed, f"waiting for {before} to stop first")
+                return
+        followed.begun = True
+        followed.old_run = entry.situation.run_id
+        event: Event
+        if order.kind == handlers.START:
+            event = Up()
+        elif order.kind == handlers.STOP:
+            event = Down(order.force)
+        elif order.kind == handlers.RESTART:
+            event = Restart()
+        else:
+            event = AutoRecovery(order.kind == handlers.AUTO_RECOVERY_ON)
+        self._feed(entry, event, lambda: self._apply(entry, followed))
+
+    def _apply(self, entry: Entry, followed: _Followed) -> None:
+        followed.applied = True
+        if self._followed.get(entry.key) is followed:
+            self._judge(entry, followed)
+
+    def _goes_before(self, entry: Entry) -> str:
+        """Return the names of services that need this one and are themselves being stopped now."""
+        names = []
+        for other in self._dependents(entry.key):
+            followed = self._followed.get(other.key)
+            asked = followed is not None and followed.order.kind in _STOPPING_KINDS
+            if asked and other.state in LIVE and followed and other.situation.run_id == followed.old_run:
+                names.append(other.spec.name)
+        return " and ".join(sorted(names))
+
+    def _nudge(self, key: str) -> None:
+        """Begin what waited for ``key`` to stop."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return
+        for need in entry.spec.needs:
+            needed = self._followed.get(need.service)
+            if needed is not None and not needed.begun and need.service in self._entries:
+                self.changed(self._entries[need.service])
+
+    # --- ending -----------------------------------------------------------------------------------
+
+    def _judge(self, entry: Entry, followed: _Followed) -> None:
+        kind = followed.order.kind
+        if kind in _STARTING_KINDS:
+            self._judge_start(entry, followed)
+        elif kind == handlers.STOP:
+            if entry.state is State.STOPPED and entry.situation.intent is Intent.DOWN:
+                self._end(entry.key, "SUCCESS")
+            else:
+                self._tell(followed, _doing(entry))
+        else:
+            self._end(entry.key, "SUCCESS")
+
+    def _judge_start(self, entry: Entry, followed: _Followed) -> None:
+        s = entry.situation
+        new_run = followed.order.kind == handlers.START or s.run_id != followed.old_run
+        completed = s.state is State.EXITED and s.reason is Reason.COMPLETED
+        if completed or (s.state is State.RUNNING and new_run):
+            self._end(entry.key, "SUCCESS")
+        elif s.state in (State.FATAL, State.EXITED, State.BACKOFF, State.STOPPED):
+            code = s.reason or s.state.lower()
+            detail = s.detail or REASON_WORDS[s.reason] or "It did not start."
+            if s.state is State.BACKOFF:
+                detail = f"{detail} It is tried again."
+            self._end(entry.key, "FAILED", code, _sentence(detail))
+        else:
+            self._tell(followed, _doing(entry))
+
+    def _tell(self, followed: _Followed, message: str) -> None:
+        if message and message != followed.told:
+            followed.told = message
+            self._put(Progress(followed.order.operation, message))
+
+    def _end(self, key: str, status: str, code: str = "", detail: str = "") -> None:
+        followed = self._followed.pop(key)
+        self._put(Finish(followed.order.operation, status, code, detail))
+
+
+def _doing(entry: Entry) -> str:
+    s = entry.situation
+    if s.state is State.WAITING:
+        return s.detail if s.reason is Reason.DEPENDENCY else "waiting for a place to start"
+    if s.state is State.STARTING:
+        return f"starting, pid {s.pid}" if s.pid else "starting"
+    if s.state is State.STOPPING:
+        return f"stopping pid {s.pid}" if s.pid else "ending what is left of its processes"
+    return ""
+
+
+def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -1,0 +1,139 @@
+"""What the supervisor wants remembered, as plain immutable rows that wait for the database."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from medimgr.lib.units import iso
+from monitoring.states import ExitSource, Health, Intent, Reason, State
+from monitoring.supervisor.spec import ServiceSpec
+
+DETAIL_LENGTH = 500
+"""The longest detail that the tables hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRow:
+    """All of a ServiceStatus. ``service`` is the primary key of the Service."""
+
+    service: int
+    key: str
+    intent: Intent
+    state: State
+    health: Health
+    reason: Reason
+    detail: str
+    since: datetime
+    pid: int | None
+    process_started_at: datetime | None
+    restarts: int
+    auto_recovery: bool
+    needs_restart: bool
+
+    def public(self) -> dict[str, Any]:
+        """Return what ``ServiceStatus.public()`` returns for the same values (a test compares them)."""
+        return {
+            "state": self.state.value,
+            "health": self.health.value,
+            "intent": self.intent.value,
+            "reason": self.reason.value,
+            "detail": self.detail,
+            "pid": self.pid,
+            "since": iso(self.since),
+            "process_started_at": iso(self.process_started_at),
+            "restarts": self.restarts,
+            "auto_recovery": self.auto_recovery,
+            "needs_restart": self.needs_restart,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TransitionRow:
+    """One change of state."""
+
+    service: int
+    at: datetime
+    before: State
+    after: State
+    reason: Reason
+    detail: str
+    pid: int | None
+    run_id: str
+    operation: int | None
+
+    def with_note(self, note: str) -> "TransitionRow":
+        """Return it with ``note`` behind the detail."""
+        return replace(self, detail=f"{self.detail} {note}".strip()[:DETAIL_LENGTH])
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One life of a process, as far as it is known by now. ``service`` is None for a deleted one."""
+
+    run_id: str
+    service: int | None
+    key: str
+    pid: int
+    start_ticks: int
+    boot_id: str
+    command: tuple[str, ...]
+    reason: Reason
+    started_at: datetime
+    log_offset: int
+    ready_at: datetime | None = None
+    ended_at: datetime | None = None
+    exit_code: int | None = None
+    exit_signal: str = ""
+    exit_source: ExitSource | None = None
+    end_reason: Reason = Reason.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an operation has come."""
+
+    operation: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """How an operation ended: ``status`` is SUCCESS, FAILED or CANCELLED."""
+
+    operation: int
+    status: str
+    code: str = ""
+    detail: str = ""
+
+
+Note = Progress | Finish
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An operation that the supervisor has claimed."""
+
+    operation: int
+    kind: str
+    key: str
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A declared service with what the database last heard of it."""
+
+    service: int
+    spec: ServiceSpec
+    status: StatusRow
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What the supervisor finds when it takes a node over."""
+
+    declared: tuple[Declared, ...]
+    rebooted: bool
+    """The machine was booted since the last supervisor reported."""
+    fresh: bool
+    """Rebooted, or the last supervisor had stopped everything, or there never was one."""

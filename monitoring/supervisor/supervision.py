@@ -1,0 +1,130 @@
+"""Runs a supervisor from its start to its end: lock, store, loop, signals. What the commands share."""
+
+import asyncio
+import logging
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from concurrent.futures import TimeoutError as NotYet
+from pathlib import Path
+from urllib.parse import quote
+
+from django.db import DatabaseError
+
+from monitoring.supervisor.entry import Entry
+from monitoring.supervisor.journal import RunJournal
+from monitoring.supervisor.launch import prepare_to_spawn
+from monitoring.supervisor.lease import NodeTaken
+from monitoring.supervisor.measuring import Measuring
+from monitoring.supervisor.node import Supervisor
+from monitoring.supervisor.records import Opening
+from monitoring.supervisor.spec import ServiceSpec
+from monitoring.supervisor.starting import Equipment, Starter
+from monitoring.supervisor.store import Store
+
+log = logging.getLogger(__name__)
+
+
+class CannotGoOn(Exception):
+    """The supervisor cannot run; the message says why and what to do."""
+
+
+def journal_directory(data_dir: Path, node: str) -> Path:
+    """Return where the supervisor of ``node`` writes down its runs."""
+    return data_dir / "runs" / quote(node, safe="")
+
+
+def supervise(
+    node: str,
+    data_dir: Path,
+    *,
+    prepare: Callable[[], object] = lambda: None,
+    equipment: Callable[[ServiceSpec], Equipment] | None = None,
+    noticed: Callable[[Entry], None] = lambda _: None,
+    say: Callable[[str], None] = lambda _: None,
+) -> int:
+    """Look after the services of ``node`` until a signal ends it; return the exit code.
+
+    The caller holds the NodeLock. ``prepare`` runs once the node's row is ours, before declarations are
+    read; ``say`` gets lines for the person at the terminal. Raises CannotGoOn.
+    """
+    nofile = prepare_to_spawn()
+    try:
+        journal = RunJournal(journal_directory(data_dir, node))
+    except OSError as error:
+        raise CannotGoOn(f"The data directory {data_dir} cannot be written: {error.strerror}.") from error
+    store = Store(node, prepare)
+    interrupted = threading.Event()
+    before = {s: signal.signal(s, lambda *_: interrupted.set()) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        store.start()
+        opening = _opened(store, interrupted)
+        if opening is None:
+            return 0
+        starter = Starter(node, journal, str(data_dir), nofile=nofile, equipment=equipment)
+        return _run(store, opening, journal, starter, data_dir, noticed, say, interrupted)
+    finally:
+        store.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _opened(store: Store, interrupted: threading.Event) -> Opening | None:
+    """Wait for the database's first answer; None where a signal came first."""
+    while not interrupted.is_set():
+        try:
+            return store.opening.result(timeout=0.1)
+        except NotYet:
+            continue
+        except CancelledError:
+            return None
+        except NodeTaken as taken:
+            raise CannotGoOn(str(taken)) from None
+        except DatabaseError as error:
+            first = str(error).strip().splitlines()[0]
+            raise CannotGoOn(
+                f"The database is not ready for this version of medimgr ({first}). Run manage.py migrate."
+            ) from error
+    return None
+
+
+def _run(
+    store: Store,
+    opening: Opening,
+    journal: RunJournal,
+    starter: Starter,
+    data_dir: Path,
+    noticed: Callable[[Entry], None],
+    say: Callable[[str], None],
+    interrupted: threading.Event,
+) -> int:
+    loop = asyncio.new_event_loop()
+    measuring = Measuring(data_dir / "logs", store.queue.put_tick, store.queue.put_problem)
+    supervisor = Supervisor(loop, store, starter, measuring, noticed=noticed)
+    stops = 0
+
+    def stop() -> None:
+        nonlocal stops
+        stops += 1
+        if stops == 1:
+            say("Stopping ... press Ctrl-C again to force.")
+        elif stops == 2:
+            say("Killing what is left.")
+        supervisor.stop()
+
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop)
+        loop.add_signal_handler(signal.SIGHUP, store.reload)
+        supervisor.open(opening, journal.load())
+        if interrupted.is_set():  # between the first answer and the handlers
+            stop()
+        return loop.run_until_complete(supervisor.done)
+    finally:
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        loop.close()

@@ -1,0 +1,95 @@
+"""The listening socket that all web workers share. The supervisor holds it, so no connection is refused
+while a worker is replaced.
+"""
+
+import errno
+import fcntl
+import os
+import socket
+from collections.abc import Callable
+
+from monitoring.supervisor.ports import Listener, listener_on
+
+BACKLOG = 4096
+"""Daphne's own 50 loses the connections of a storm of reconnecting pages."""
+_FIRST_FD = 90
+
+
+class CannotListen(Exception):
+    """The address cannot be had; the message says why and what to do."""
+
+
+class WebSocket:
+    """Bound at once, listening only from the first :meth:`listen` on.
+
+    A web worker that was taken over from a killed supervisor listens on a socket of its own at the same
+    address (SO_REUSEPORT). If this one listened too while no worker has it, the kernel would hand it
+    connections that nobody answers.
+    """
+
+    def __init__(self, host: str, port: int, ours: Callable[[int], bool]) -> None:
+        """Bind. ``ours`` says whether a pid is a web worker that was taken over. Raises CannotListen."""
+        self.host = host
+        try:
+            with self._socket() as probe:
+                probe.bind((host, port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise CannotListen(_explain(error, host, port)) from error
+            owner = listener_on(port)
+            if owner is None or owner.pid is None or not ours(owner.pid):
+                raise CannotListen(_taken(owner, host, port)) from error
+        self._bound = self._socket()
+        self._bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            self._bound.bind((host, port))
+        except OSError as error:
+            self._bound.close()
+            raise CannotListen(_explain(error, host, port)) from error
+        self.port: int = self._bound.getsockname()[1]
+        # Always the same number, since it is part of the workers' command.
+        self.fd = fcntl.fcntl(self._bound.fileno(), fcntl.F_DUPFD_CLOEXEC, _FIRST_FD)
+
+    @staticmethod
+    def _socket() -> socket.socket:
+        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return made
+
+    def listen(self) -> None:
+        """Begin to accept connections into the backlog; again is as good as once. Raises OSError."""
+        self._bound.listen(BACKLOG)
+
+    def close(self) -> None:
+        """Let go of the socket; workers that have it keep it."""
+        self._bound.close()
+        os.close(self.fd)
+
+
+def address(text: str) -> tuple[str, int]:
+    """Return host and port of ``HOST:PORT`` or ``PORT``. Raises ValueError with words for people."""
+    host, _, port = text.rpartition(":")
+    host = host or "127.0.0.1"
+    if not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError(f"{text!r} is no address. Write HOST:PORT, such as 127.0.0.1:8000.")
+    if ":" in host or host.startswith("["):
+        raise ValueError(f"{text!r}: only IPv4 addresses and names of such can be listened on.")
+    return host, int(port)
+
+
+def _taken(owner: Listener | None, host: str, port: int) -> str:
+    if owner is None:
+        who = "another program"
+    else:
+        who = f"pid {owner.pid} ({owner.name})" if owner.pid else owner.name
+    return f"Port {port} is taken by {who}. Stop that, or choose another: --bind {host}:{port + 1}"
+
+
+def _explain(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EACCES:
+        return f"Port {port} may be opened by root alone. Choose one above 1023: --bind {host}:8000"
+    if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+        return f"{host} is not an address of this machine. Use 127.0.0.1, 0.0.0.0 or one of its addresses."
+    if error.errno == errno.EADDRINUSE:
+        return _taken(listener_on(port), host, port)
+    return f"Cannot listen on {host}:{port}: {error.strerror or error}."

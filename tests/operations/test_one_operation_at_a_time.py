@@ -4,10 +4,11 @@ import pytest
 
 from medimgr.events.models import Event
 from monitoring.handlers import AUTO_RECOVERY_OFF, AUTO_RECOVERY_ON, RESTART, START, STOP
-from operations import lifecycle, registry
+from operations import lifecycle, registry, words
 from operations.exceptions import LeaseLost, TargetBusy
 from operations.models import Operation
-from operations.registry import WORKER_QUEUE
+from operations.registry import WORKER_QUEUE, Kind
+from operations.requester import Requester
 from operations.states import Status
 from tests.operations.asking import ALICE, BERTA, ask, fresh, service, together
 
@@ -115,6 +116,23 @@ def test_other_targets_are_not_in_the_way() -> None:
     ask(key="backend")
     ask(key="frontend")
     assert Operation.objects.active().count() == 2
+
+
+@pytest.mark.django_db
+def test_what_is_claimed_at_the_last_moment_is_not_replaced_as_if_it_still_waited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ask(START, who=BERTA)
+    say = words.superseded
+
+    def claimed_meanwhile(successor: Kind, requester: Requester) -> str:
+        """Put a claim between the look at the waiting start and its replacement by the restart."""
+        lifecycle.claim(WORKER_QUEUE, "supervisor")
+        return say(successor, requester)
+
+    monkeypatch.setattr(words, "superseded", claimed_meanwhile)
+    with pytest.raises(TargetBusy, match="is running"):
+        ask(RESTART)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -111,11 +111,12 @@ def _own_trouble(item: Item) -> str:
 
 
 def _blocker(item: Item, by_key: Mapping[str, Item], found: Mapping[str, str]) -> Item | None:
-    for key in item["needs"]:
-        needed = by_key.get(key)
-        if needed is not None and (key in found or needed["state"] in _WILL_NOT_COME):
-            return needed
-    return None
+    needed = [by_key[key] for key in item["needs"] if key in by_key]
+    # One that is in trouble explains more than one that somebody has stopped.
+    return next(
+        (other for other in needed if other["key"] in found),
+        next((other for other in needed if other["state"] in _WILL_NOT_COME), None),
+    )
 
 
 def _silence(node: Item, clock: Callable[[str], str]) -> str:

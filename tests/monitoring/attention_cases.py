@@ -86,6 +86,12 @@ CASES: dict[str, Case] = {
         "attention",
         "1 of 2 services needs attention: B waits for A.",
     ),
+    "waits for one in trouble and one that is stopped": (
+        [item("a", "STOPPED", intent="down"), item("b", "FATAL"), item("c", "WAITING", needs=["a", "b"])],
+        [node()],
+        "attention",
+        "2 of 3 services need attention: B failed to start, C waits for it.",
+    ),
     "waits for what is coming": (
         [item("a", "STARTING"), item("b", "WAITING", needs=["a"])],
         [node()],

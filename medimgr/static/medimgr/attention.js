@@ -43,7 +43,8 @@
       grew = false;
       for (const item of waiting) {
         if (found.has(item.key)) continue;
-        const blocker = item.needs.map((key) => byKey.get(key)).find((needed) => needed && (found.has(needed.key) || WILL_NOT_COME.has(needed.state)));
+        const needed = item.needs.map((key) => byKey.get(key)).filter(Boolean);
+        const blocker = needed.find((other) => found.has(other.key)) || needed.find((other) => WILL_NOT_COME.has(other.state));
         if (!blocker) continue;
         found.set(item.key, `waits for ${blocker.name}`);
         grew = true;

@@ -124,7 +124,9 @@
 
   /** Show a message for people; errors stay until they are closed. */
   medimgr.notice = (text, { level = "error", link = null, seconds = 0 } = {}) => {
+    for (const shown of document.querySelectorAll(".notice")) if (shown.dataset.text === text) shown.remove();
     const box = document.createElement("div");
+    box.dataset.text = text;
     box.className = "notice";
     box.dataset.level = level;
     box.setAttribute("role", level === "error" ? "alert" : "status");

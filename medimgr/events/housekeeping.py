@@ -98,7 +98,9 @@ class Housekeeping:
 
     def _pass(self) -> None:
         if self.database_away:
-            # Asking would only wait for timeouts, and SQLite would make an empty file.
+            # Asking would only wait for timeouts, and SQLite would make an empty file. The connection goes,
+            # since SQLite's would stay with a file that has been moved away.
+            connection.close()
             self._stop.wait(RETRY_SECONDS)
             self._due.set()
             return

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 BATCH = 500
 """Events that are handed on at once; a longer backlog goes in several batches."""
 IDLE_SECONDS = 1.0
-"""Without any commit, the reader looks this often whether its database is still the same one."""
+"""Without any commit, the reader looks this often whether its database file is still the same one."""
 RETRY_SECONDS = 0.5
 
 TROUBLE = (DatabaseError, InterfaceError, sqlite3.Error, psycopg.Error, OSError)
@@ -122,7 +122,8 @@ class Reader:
             self._note_away(False, None)
             while not self._stop.is_set():
                 self._read_on()
-                if not wake.wait(IDLE_SECONDS, self._stop) and _file_identity() != identity:
+                wake.wait(IDLE_SECONDS, self._stop)
+                if _file_identity() != identity:
                     raise DatabaseReplaced("The database file has been replaced.")
         finally:
             wake.close()

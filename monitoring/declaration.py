@@ -3,13 +3,14 @@
 Pure but for looking at this machine's files and accounts. Each fault names the field and the mend.
 """
 
+import os
 import pwd
 import re
 import shutil
 import signal
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from math import isfinite
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -60,6 +61,13 @@ def _command_faults(command: Any, cwd: str) -> Iterable[tuple[str, str]]:
         return
     if any("\0" in argument for argument in command):
         yield "command", "An argument holds a NUL character; no program can be given one."
+        return
+    if not all(_is_whole_text(argument) for argument in command):
+        yield (
+            "command",
+            "An argument holds half a character (a surrogate); no program can be given one.",
+        )
+        return
     program = command[0]
     if not program:
         yield "command", "The first part, the program, is empty."
@@ -70,23 +78,33 @@ def _command_faults(command: Any, cwd: str) -> Iterable[tuple[str, str]]:
                 f"There is no program {program!r} on the PATH. Give its full path or install it.",
             )
     else:
-        path = Path(program) if program.startswith("/") else Path(cwd or ".") / program
-        if not path.exists():
+        # os.path answers False where Path would raise, as for a name that is too long.
+        path = program if program.startswith("/") else os.path.join(cwd or ".", program)
+        if not os.path.exists(path):
             yield "command", f"There is no file {path}. Correct the path or install the program."
-        elif shutil.which(str(path)) is None:
+        elif shutil.which(path) is None:
             yield (
                 "command",
                 f"{path} is not executable. Make it so (chmod +x) or name its interpreter first.",
             )
 
 
+def _is_whole_text(text: str) -> bool:
+    """Return whether ``text`` can leave Python: JSON can write half a character, no encoding can."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
+
+
 def _place_faults(cwd: str, user: str, umask: str) -> Iterable[tuple[str, str]]:
-    if cwd and not Path(cwd).is_dir():
+    if cwd and not os.path.isdir(cwd):
         yield "cwd", f"There is no directory {cwd}. Make it, or leave the field empty."
     if user:
         try:
             pwd.getpwnam(user)
-        except KeyError:
+        except (KeyError, ValueError):
             yield "user", f"There is no account {user!r} on this machine."
     if umask and not re.fullmatch(r"[0-7]{1,4}", umask):
         yield "umask", f"{umask!r} is not an octal number such as 027."
@@ -102,8 +120,15 @@ def _env_faults(env: Any) -> Iterable[tuple[str, str]]:
                 "env",
                 f"{name!r} is not a name for a variable: letters, digits and underscores only.",
             )
-        if not isinstance(value, str | int | float) or isinstance(value, bool) or "\0" in str(value):
+        if not _is_value(value):
             yield "env", f"The value of {name} has to be a text or a number."
+
+
+def _is_value(value: Any) -> bool:
+    """Return whether an environment, and a database's JSON, can hold the value."""
+    if isinstance(value, str):
+        return _is_whole_text(value)
+    return _whole(value) or (isinstance(value, float) and isfinite(value))
 
 
 def _number_faults(ports: Any, codes: Any) -> Iterable[tuple[str, str]]:

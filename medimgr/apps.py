@@ -8,3 +8,7 @@ class MedimgrConfig(AppConfig):
 
     name = "medimgr"
     label = "medimgr"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from medimgr import checks  # noqa: F401

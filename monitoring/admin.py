@@ -9,6 +9,7 @@ from django.db.models import Count, ForeignKey, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 
 from medimgr.lib.access import may
@@ -51,9 +52,9 @@ class ServiceAdmin(ModelAdmin[Service]):
 
     form = ServiceForm
     inlines = (DependencyInline,)
-    list_display = ("name", "key", "node", "group", "state", "health", "since", "restarts", "pid")
+    list_display = ("name", "key", "state", "health", "node", "group", "since", "restarts", "pid")
     list_display_links = ("name", "key")
-    list_filter = ("node", "group", "status__state", "status__health", "autostart", "builtin")
+    list_filter = ("status__state", "status__health", "node", "group", "builtin")
     list_select_related = ("node", "status")
     search_fields = ("key", "name", "description", "group", "node__name")
     ordering = ("builtin", "group", "priority", "key")
@@ -121,16 +122,16 @@ class ServiceAdmin(ModelAdmin[Service]):
         return service.status.health
 
     @admin.display(ordering="status__since")
-    def since(self, service: Service) -> Any:
+    def since(self, service: Service) -> str:
         """Return when it came into its state."""
-        return service.status.since
+        return date_format(timezone.localtime(service.status.since), "Y-m-d H:i:s")
 
     @admin.display(ordering="status__restarts")
     def restarts(self, service: Service) -> int:
         """Return how often the supervisor restarted it."""
         return service.status.restarts
 
-    @admin.display(ordering="status__pid")
+    @admin.display(description="PID", ordering="status__pid")
     def pid(self, service: Service) -> int | None:
         """Return the process id."""
         return service.status.pid

@@ -74,11 +74,13 @@ def request_operation(
     with transaction.atomic():
         facts: list[Fact] = []
         for _ in range(_ATTEMPTS):
+            # In this order: what is in the way may be the same request, committed a moment ago, and
+            # the later look then finds it.
+            in_the_way = Operation.objects.active().of(wanted.target_type, target_key).first()
             same = _made_before(wanted)
             if same is not None:
                 publish_all(facts)
                 return same
-            in_the_way = Operation.objects.active().of(wanted.target_type, target_key).first()
             if in_the_way is not None:
                 if not declared.replaces(wanted.parameters, in_the_way.kind, Status(in_the_way.status)):
                     raise TargetBusy(words.busy(in_the_way))

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import connections
 from django.test import AsyncClient, Client
 
 from monitoring import log_pages
@@ -71,6 +73,7 @@ async def _download(user: User, key: str = "web") -> tuple[Any, bytes]:
     response = await client.get(f"/api/services/{key}/log?download=1")
     body = b"".join([piece async for piece in response]) if response.streaming else response.content
     response.close()
+    await sync_to_async(connections.close_all)()
     return response, body
 
 
@@ -108,6 +111,7 @@ async def test_a_download_that_is_broken_off_leaves_nothing_open(alice: User, lo
     async for _ in response:
         break
     response.close()
+    await sync_to_async(connections.close_all)()
     assert str(log) not in open_files()
 
 

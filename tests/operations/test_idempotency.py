@@ -59,7 +59,7 @@ def test_a_key_belongs_to_its_requester() -> None:
 def test_a_double_click_makes_one_operation() -> None:
     service()
     for n in range(12):
-        outcomes = together(*[lambda n=n: ask(idempotency_key=f"click-{n}") for _ in range(6)])  # type: ignore[misc]
+        outcomes = together(*[lambda n=n: ask(idempotency_key=f"click-{n}") for _ in range(6)])
         assert [type(outcome) for outcome in outcomes] == [Operation] * 6, outcomes
         assert {outcome.pk for outcome in outcomes} == {Operation.objects.active().get().pk}
         lifecycle.request_cancel(outcomes[0], ALICE)

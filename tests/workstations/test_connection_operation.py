@@ -16,7 +16,8 @@ from operations.models import Operation
 from operations.requester import Requester
 from operations.states import Status
 from tests.running import free_port
-from workstations.handlers import TEST_CONNECTION, request_test
+from workstations import connection
+from workstations.handlers import TEST_CONNECTION, record, request_test
 from workstations.models import Workstation
 
 pytestmark = pytest.mark.both_databases
@@ -66,14 +67,24 @@ def test_the_time_of_a_status_is_that_of_its_change() -> None:
     assert moments[0] == moments[1]
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 def test_a_result_does_not_overwrite_what_was_edited_meanwhile() -> None:
     workstation = make(free_port())
-    request_test(workstation, Requester("alice", "api"))
+    result = connection.test_connection(workstation)
     Workstation.objects.filter(pk=workstation.pk).update(name="renamed")
-    Executor().run(drain=True)
+    record(workstation, result)
     workstation.refresh_from_db()
     assert (workstation.name, workstation.status) == ("renamed", "offline")
+
+
+@pytest.mark.django_db
+def test_a_workstation_deleted_meanwhile_is_not_brought_back() -> None:
+    workstation = make(free_port())
+    result = connection.test_connection(workstation)
+    Workstation.objects.all().delete()
+    record(workstation, result)
+    assert not Workstation.objects.exists()
+    assert not Event.objects.filter(topic="workstation").exists()
 
 
 @pytest.mark.django_db

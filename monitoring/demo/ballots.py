@@ -127,7 +127,7 @@ def main() -> int:
         }
 
     service.route("POST", "/chunks", chunk)
-    service.every(5.0, check_itself, "checking the encryption")
+    service.every(2.0, check_itself, "checking the encryption")
     service.health(report)
     return service.run()
 

@@ -128,8 +128,8 @@ def longest_chain_of(peers: Sequence[str], than: int) -> list[Block]:
 def main() -> int:
     """Serve until SIGTERM; return the exit code."""
     service = Service("blockchain-node", 8102)
-    seconds = number("BLOCK_SECONDS", 4.0, least=0.05, most=3600)
-    difficulty = int(number("DIFFICULTY", 16, least=1, most=24))
+    seconds = number("BLOCK_SECONDS", 2.0, least=0.05, most=3600)
+    difficulty = int(number("DIFFICULTY", 15, least=1, most=24))
     membership = Membership(service, "blockchain")
     ledger = Ledger(mine(0, GENESIS_PREVIOUS, time.time(), membership.name, (), 1))
 

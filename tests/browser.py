@@ -1,13 +1,16 @@
 """How the tests and script/screenshot start Chromium. ``python -m tests.browser`` tries it once.
 
-``MEDIMGR_TEST_CHROMIUM`` names the program; empty or unset means Playwright's own.
+``MEDIMGR_TEST_CHROMIUM`` names the program, and empty means Playwright's own. Where it is not set, one
+on the PATH serves, if there is one.
 """
 
 import os
+import shutil
 from typing import Any
 
 from playwright.sync_api import sync_playwright
 
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = [
     "--headless",
     "--no-sandbox",  # Chromium refuses to run as root otherwise
@@ -23,6 +26,8 @@ FLAGS = [
 def launch_options() -> dict[str, Any]:
     """Return the arguments for ``playwright.chromium.launch``."""
     program = os.environ.get("MEDIMGR_TEST_CHROMIUM")
+    if program is None:
+        program = next(filter(None, map(shutil.which, NAMES)), None)
     options: dict[str, Any] = {"args": FLAGS, "headless": True}
     return options | ({"executable_path": program} if program else {})
 

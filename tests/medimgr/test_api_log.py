@@ -70,7 +70,7 @@ def test_a_service_that_never_ran_has_an_empty_log(operator: Client, log: Path) 
 async def _download(user: User, key: str = "web") -> tuple[Any, bytes]:
     client = AsyncClient()
     await client.aforce_login(user)
-    response = await client.get(f"/api/services/{key}/log?download=1")
+    response: Any = await client.get(f"/api/services/{key}/log?download=1")
     body = b"".join([piece async for piece in response]) if response.streaming else response.content
     response.close()
     await sync_to_async(connections.close_all)()
@@ -106,7 +106,7 @@ async def test_a_download_that_is_broken_off_leaves_nothing_open(alice: User, lo
     old(log, "x" * 2_000_000)
     client = AsyncClient()
     await client.aforce_login(alice)
-    response = await client.get("/api/services/web/log?download=1")
+    response: Any = await client.get("/api/services/web/log?download=1")
     assert str(log) in open_files()
     async for _ in response:
         break

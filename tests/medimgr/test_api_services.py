@@ -247,8 +247,8 @@ def test_a_repeated_batch_returns_the_same_operations(operator: Client) -> None:
     for key in ("a", "b"):
         make_service(key)
     body = {"action": "restart", "services": ["a", "b"]}
-    key = {"Idempotency-Key": "nightly"}
-    first = post(operator, "/api/services/batch", body, **key).json()
-    again = post(operator, "/api/services/batch", body, **key).json()
+    once = {"Idempotency-Key": "nightly"}
+    first = post(operator, "/api/services/batch", body, **once).json()
+    again = post(operator, "/api/services/batch", body, **once).json()
     assert first == again
     assert Operation.objects.count() == 2

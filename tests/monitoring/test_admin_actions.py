@@ -157,7 +157,7 @@ def test_an_action_without_its_permission_is_neither_offered_nor_accepted(bob: U
 
 def test_a_get_never_acts(site: Client) -> None:
     service = make_service("a")
-    site.get(LIST, {"action": "stop", "_selected_action": service.pk})
+    site.get(LIST, {"action": "stop", "_selected_action": str(service.pk)})
     assert not Operation.objects.exists()
 
 

@@ -83,7 +83,7 @@ def seed_event(number: int) -> Model:
     return Event.objects.create(topic="service", key=f"seed{number}", data={"state": "RUNNING"}, at=NOW)
 
 
-def seed_worker(number: int) -> Model:
+def seed_worker(number: int) -> StreamWorker:
     return StreamWorker.objects.create(
         node=f"seed{number}", pid=4711, start_ticks=number, started_at=NOW, seen_at=NOW
     )

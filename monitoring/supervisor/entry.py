@@ -22,6 +22,8 @@ class Entry:
     since: datetime
     situation: Situation = field(default_factory=Situation)
     process: Process | None = None
+    started_here: bool = False
+    """The current run was started by this supervisor, not taken over."""
     identity: Identity | None = None
     """Of the current run, from the spawn until its tree is gone."""
     run: RunRow | None = None

@@ -11,8 +11,8 @@ from typing import Any
 
 from monitoring.states import HealthKind, State
 from monitoring.supervisor import happenings as happened
-from monitoring.supervisor import moves
-from monitoring.supervisor.moves import Context, Move
+from monitoring.supervisor.moves import adopting, ending, living, wanting
+from monitoring.supervisor.moves.turns import Context, Move, stay
 from monitoring.supervisor.situation import (
     ArmTimer,
     CancelTimer,
@@ -39,49 +39,70 @@ STATES = (
 """The columns of the table. UNKNOWN is for readers: a supervisor always knows."""
 
 _CLOCK_GRAIN = 0.001
-_stay = moves.stay
-_start = moves.start
-_keep = moves.keep_up
-_later = moves.start_after_stop
-_renew = moves.restart
-_bare = moves.end_waiting
-_stop = moves.stop
-_final = moves.stop_for_good
-_auto = moves.set_auto_recovery
-_boot = moves.boot
-_note = moves.note_spec
-_adopt = moves.adopted
-_lost = moves.adopt_gone
-_rest = moves.rest_of_old_run
-_gone = moves.tree_gone
+_stay = stay
+_start = wanting.start
+_keep = wanting.keep_up
+_later = wanting.start_after_stop
+_renew = wanting.restart
+_down = wanting.want_down
+_bare = wanting.end_waiting
+_stop = wanting.stop
+_final = wanting.stop_for_good
+_auto = wanting.set_auto_recovery
+_boot = wanting.boot
+_note = wanting.note_spec
+_retry = wanting.try_new_spec
+_never = wanting.give_up
+_hope = wanting.hope_again
+_shown = living.show_what_it_waits_for
+_spawn = living.spawn
+_there = living.spawned
+_fails = living.spawn_failed
+_ready = living.up_long_enough
+_late = living.start_timed_out
+_first = living.probed_while_starting
+_probe = living.probed_while_running
+_stable = living.stable
+_exit = living.exited
+_gone = living.tree_gone
+_lone = living.vanished
+_again = living.try_again
+_tardy = ending.spawned_too_late
+_none = ending.spawn_failed_while_stopping
+_kill = ending.stop_timed_out
+_rest = ending.leader_gone_while_stopping
+_empty = ending.tree_gone_while_stopping
+_adopt = adopting.adopted
+_lost = adopting.adopt_gone
+_left = adopting.rest_of_old_run
 
 # fmt: off
 TABLE: dict[type, tuple[Handler, ...]] = {
-    #                        STOPPED          WAITING          STARTING         RUNNING          STOPPING         BACKOFF          EXITED           FATAL  # noqa: E501
-    happened.Up:             (_start,         _keep,           _keep,           _keep,           _later,          _start,          _start,          _start),  # noqa: E501
-    happened.Down:           (moves.want_down, _bare,          _stop,           _stop,           _final,          _bare,           _bare,           _bare),  # noqa: E501
-    happened.Restart:        (_start,         _start,          _renew,          _renew,          _later,          _start,          _start,          _start),  # noqa: E501
-    happened.AutoRecovery:   (_auto,          _auto,           _auto,           _auto,           _auto,           _auto,           _auto,           _auto),  # noqa: E501
-    happened.Boot:           (_boot,          _boot,           _stay,           _stay,           _stay,           _boot,           _boot,           _boot),  # noqa: E501
-    happened.Shutdown:       (_stay,          _bare,           _stop,           _stop,           _final,          _bare,           _stay,           _stay),  # noqa: E501
-    happened.Deleted:        (moves.want_down, _bare,          _stop,           _stop,           _final,          _bare,           _bare,           _bare),  # noqa: E501
-    happened.SpecChanged:    (_stay,          _stay,           _note,           _note,           _note,           _stay,           _stay,           moves.try_new_spec),  # noqa: E501
-    happened.Unstartable:    (_stay,          moves.give_up,   _stay,           _stay,           _stay,           moves.give_up,   _stay,           _stay),  # noqa: E501
-    happened.Startable:      (_stay,          _stay,           _stay,           _stay,           _stay,           _stay,           _stay,           moves.hope_again),  # noqa: E501
-    happened.Waits:          (_stay,          moves.show_what_it_waits_for, _stay, _stay,        _stay,           _stay,           _stay,           _stay),  # noqa: E501
-    happened.Admitted:       (_stay,          moves.spawn,     _stay,           _stay,           _stay,           _stay,           _stay,           _stay),  # noqa: E501
-    happened.BackoffElapsed: (_stay,          _stay,           _stay,           _stay,           _stay,           moves.try_again, _stay,           _stay),  # noqa: E501
-    happened.Spawned:        (_stay,          _stay,           moves.spawned,   _stay,           moves.spawned_too_late, _stay,    _stay,           _stay),  # noqa: E501
-    happened.SpawnFailed:    (_stay,          _stay,           moves.spawn_failed, _stay,        moves.spawn_failed_while_stopping, _stay, _stay,   _stay),  # noqa: E501
-    happened.ReadyElapsed:   (_stay,          _stay,           moves.up_long_enough, _stay,      _stay,           _stay,           _stay,           _stay),  # noqa: E501
-    happened.StartTimeout:   (_stay,          _stay,           moves.start_timed_out, _stay,     _stay,           _stay,           _stay,           _stay),  # noqa: E501
-    happened.StopTimeout:    (_stay,          _stay,           _stay,           _stay,           moves.stop_timed_out, _stay,      _stay,           _stay),  # noqa: E501
-    happened.StableElapsed:  (_stay,          _stay,           _stay,           moves.stable,    _stay,           _stay,           _stay,           _stay),  # noqa: E501
-    happened.Probed:         (_stay,          _stay,           moves.probed_while_starting, moves.probed_while_running, _stay, _stay, _stay,        _stay),  # noqa: E501
-    happened.Exited:         (_stay,          _stay,           moves.exited,    moves.exited,    moves.leader_gone_while_stopping, _stay, _stay,    _stay),  # noqa: E501
-    happened.TreeGone:       (_gone,          _gone,           moves.vanished,  moves.vanished,  moves.tree_gone_while_stopping, _gone, _gone,      _gone),  # noqa: E501
-    happened.Adopted:        (_adopt,         _adopt,          _adopt,          _adopt,          _adopt,          _adopt,          _adopt,          _adopt),  # noqa: E501
-    happened.AdoptGone:      (_rest,          _rest,           _lost,           _lost,           _lost,           _rest,           _rest,           _rest),  # noqa: E501
+    #                         STOPPED  WAITING  STARTING RUNNING  STOPPING BACKOFF  EXITED   FATAL
+    happened.Up:              (_start,  _keep,   _keep,   _keep,   _later,  _start,  _start,  _start),
+    happened.Down:            (_down,   _bare,   _stop,   _stop,   _final,  _bare,   _bare,   _bare),
+    happened.Restart:         (_start,  _start,  _renew,  _renew,  _later,  _start,  _start,  _start),
+    happened.AutoRecovery:    (_auto,   _auto,   _auto,   _auto,   _auto,   _auto,   _auto,   _auto),
+    happened.Boot:            (_boot,   _boot,   _stay,   _stay,   _stay,   _boot,   _boot,   _boot),
+    happened.Shutdown:        (_stay,   _bare,   _stop,   _stop,   _final,  _bare,   _stay,   _stay),
+    happened.Deleted:         (_down,   _bare,   _stop,   _stop,   _final,  _bare,   _bare,   _bare),
+    happened.SpecChanged:     (_stay,   _stay,   _note,   _note,   _note,   _stay,   _stay,   _retry),
+    happened.Unstartable:     (_stay,   _never,  _stay,   _stay,   _stay,   _never,  _stay,   _stay),
+    happened.Startable:       (_stay,   _stay,   _stay,   _stay,   _stay,   _stay,   _stay,   _hope),
+    happened.Waits:           (_stay,   _shown,  _stay,   _stay,   _stay,   _stay,   _stay,   _stay),
+    happened.Admitted:        (_stay,   _spawn,  _stay,   _stay,   _stay,   _stay,   _stay,   _stay),
+    happened.BackoffElapsed:  (_stay,   _stay,   _stay,   _stay,   _stay,   _again,  _stay,   _stay),
+    happened.Spawned:         (_stay,   _stay,   _there,  _stay,   _tardy,  _stay,   _stay,   _stay),
+    happened.SpawnFailed:     (_stay,   _stay,   _fails,  _stay,   _none,   _stay,   _stay,   _stay),
+    happened.ReadyElapsed:    (_stay,   _stay,   _ready,  _stay,   _stay,   _stay,   _stay,   _stay),
+    happened.StartTimeout:    (_stay,   _stay,   _late,   _stay,   _stay,   _stay,   _stay,   _stay),
+    happened.StopTimeout:     (_stay,   _stay,   _stay,   _stay,   _kill,   _stay,   _stay,   _stay),
+    happened.StableElapsed:   (_stay,   _stay,   _stay,   _stable, _stay,   _stay,   _stay,   _stay),
+    happened.Probed:          (_stay,   _stay,   _first,  _probe,  _stay,   _stay,   _stay,   _stay),
+    happened.Exited:          (_stay,   _stay,   _exit,   _exit,   _rest,   _stay,   _stay,   _stay),
+    happened.TreeGone:        (_gone,   _gone,   _lone,   _lone,   _empty,  _gone,   _gone,   _gone),
+    happened.Adopted:         (_adopt,  _adopt,  _adopt,  _adopt,  _adopt,  _adopt,  _adopt,  _adopt),
+    happened.AdoptGone:       (_left,   _left,   _lost,   _lost,   _lost,   _left,   _left,   _left),
 }
 # fmt: on
 

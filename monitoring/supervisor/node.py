@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from monitoring.states import LIVE, ExitSource, HealthKind, Reason, State
+from monitoring.states import LIVE, ExitSource, Health, HealthKind, Reason, State
 from monitoring.supervisor import happenings as happened
 from monitoring.supervisor.admission import (
     PLACE_SECONDS,
@@ -29,6 +29,7 @@ from monitoring.supervisor.journal import JournalEntry, spec_digest
 from monitoring.supervisor.machine import step
 from monitoring.supervisor.measuring import Measuring
 from monitoring.supervisor.operations_desk import OperationsDesk
+from monitoring.supervisor.orphans import Orphans
 from monitoring.supervisor.prober import Prober
 from monitoring.supervisor.probes import ProbeResult
 from monitoring.supervisor.process import SpawnError
@@ -65,6 +66,7 @@ class Supervisor:
         starter: Starter,
         measuring: Measuring,
         *,
+        orphans: Orphans | None = None,
         draw: Callable[[float, float], float] = random.uniform,
         noticed: Callable[[Entry], None] = lambda _: None,
     ) -> None:
@@ -81,7 +83,14 @@ class Supervisor:
         self._inbox: deque[tuple[Entry, Event, Callable[[], None] | None]] = deque()
         self._draining = False
         self._prober = Prober(loop, self._probed, draw)
-        self._sweeper = Sweeper(measuring.cache, self._tree_gone, loop.call_later, self._drain)
+        self._orphans = orphans if orphans is not None and orphans.known else None
+        self._sweeper = Sweeper(
+            measuring.cache,
+            self._tree_gone,
+            loop.call_later,
+            self._drain,
+            self._orphans_left if self._orphans else None,
+        )
         self._admission = Admission(self.entries, self._held_back)
         self._desk = OperationsDesk(self.entries, self.feed, store.queue.put, self._admission.dependents)
         self._closing = Closing(self.entries, self.feed, self._admission.dependents)
@@ -268,7 +277,7 @@ class Supervisor:
                 self._sweeper.kill(entry.key, entry.process.identity)
         elif isinstance(effect, Sweep):
             if entry.identity is not None:
-                self._sweeper.sweep(entry.key, entry.identity)
+                self._sweeper.sweep(entry.key, entry.identity, ours=entry.started_here)
             else:
                 self.feed(entry, happened.TreeGone(effect.run_id))
 
@@ -397,6 +406,10 @@ class Supervisor:
         }
         self._sweeper.look(living)
 
+    def _orphans_left(self) -> set[int]:
+        leaders = {e.process.identity.pid for e in self.entries.values() if e.process is not None}
+        return self._orphans.left(leaders) if self._orphans is not None else set()
+
     def _tree_gone(self, key: str, run_id: str) -> None:
         entry = self.entries.get(key)
         if entry is None or entry.situation.run_id != run_id:
@@ -431,6 +444,7 @@ class Supervisor:
     def _measure(self) -> None:
         """Once a second: what all process trees use, and whether the node itself is well."""
         self._loop.call_later(self._measuring.SECONDS, self._measure)
+        self._orphans_left()  # collects those that have ended
         try:
             self._measuring.measure(self._living())
         except OSError as error:
@@ -449,6 +463,7 @@ def _entry(declared: Declared) -> Entry:
         situation=Situation(
             state=status.state if status.state is not State.UNKNOWN else State.STOPPED,
             intent=status.intent,
+            health=status.health if status.state is State.RUNNING else Health.UNKNOWN,
             reason=status.reason,
             detail=status.detail,
             cause=status.reason,

@@ -57,9 +57,8 @@ class Prober:
         one = _Probed(key, run_id, check, FIRST_SECONDS if starting else check.interval)
         self._probed[key] = one
         # One that was taken over is asked soon, too: nobody knows how it is.
-        self._at(
-            one, self._loop.time() + (FIRST_SECONDS if starting else self._draw(0.0, one.check.interval))
-        )
+        soon = FIRST_SECONDS if starting else self._draw(0.0, min(check.interval, 1.0))
+        self._at(one, self._loop.time() + soon)
 
     def stop(self, key: str) -> None:
         """Stop probing ``key``, if it is probed."""

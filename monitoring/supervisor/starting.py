@@ -85,7 +85,7 @@ class Starter:
             raise SpawnError("spawn-failed", f"{spec.name} could not be started: {error}.") from error
         identity = process.identity
         self._write(replace(written, pid=identity.pid, start_ticks=identity.start_ticks))
-        entry.process, entry.identity = process, identity
+        entry.process, entry.identity, entry.started_here = process, identity, True
         entry.started_digest, entry.process_started_at = written.spec_digest, written.started_at
         entry.run = RunRow(
             run_id=run_id,

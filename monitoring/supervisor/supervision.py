@@ -18,6 +18,7 @@ from monitoring.supervisor.launch import prepare_to_spawn
 from monitoring.supervisor.lease import NodeTaken
 from monitoring.supervisor.measuring import Measuring
 from monitoring.supervisor.node import Supervisor
+from monitoring.supervisor.orphans import Orphans
 from monitoring.supervisor.records import Opening
 from monitoring.supervisor.spec import ServiceSpec
 from monitoring.supervisor.starting import Equipment, Starter
@@ -101,7 +102,7 @@ def _run(
 ) -> int:
     loop = asyncio.new_event_loop()
     measuring = Measuring(data_dir / "logs", store.queue.put_tick, store.queue.put_problem)
-    supervisor = Supervisor(loop, store, starter, measuring, noticed=noticed)
+    supervisor = Supervisor(loop, store, starter, measuring, orphans=Orphans(), noticed=noticed)
     stops = 0
 
     def stop() -> None:

@@ -1,4 +1,4 @@
-"""Kills what is left of process trees, and says when nothing is: one pass over /proc for all of them.
+"""Kills what is left of process trees, and says when nothing is: at most one pass over /proc for all of them.
 
 A process that left its group and session is found by its parents or by the marker in its environment.
 """
@@ -20,6 +20,8 @@ _TELL_AFTER = 60
 @dataclass(slots=True)
 class _Remains:
     identity: Identity
+    ours: bool = False
+    """We started it, so that whatever it left has become our child."""
     looks: int = 0
     only_kill: bool = False
     """The leader still lives and its exit will be seen; only its escaped children need a look."""
@@ -34,8 +36,12 @@ class Sweeper:
         gone: Callable[[str, str], None],
         later: Callable[[float, Callable[[], None]], object],
         wake: Callable[[], None],
+        orphans: Callable[[], set[int]] | None = None,
     ) -> None:
-        """``wake`` is called when a timer has made a look due."""
+        """``wake`` is called when a timer has made a look due; ``orphans`` returns the live processes that
+        runs which we started have left behind, where that can be known.
+        """
+        self._orphans = orphans
         self._cache = cache
         self._gone = gone
         self._later = later
@@ -44,9 +50,9 @@ class Sweeper:
         self._armed = False
         self.due = False
 
-    def sweep(self, key: str, identity: Identity) -> None:
-        """Kill what is left of a run whose leader is gone, until nothing is."""
-        self._remains[identity.run_id] = (key, _Remains(identity))
+    def sweep(self, key: str, identity: Identity, *, ours: bool) -> None:
+        """Kill what is left of a run whose leader is gone, until nothing is. ``ours``: we started it."""
+        self._remains[identity.run_id] = (key, _Remains(identity, ours and self._orphans is not None))
         self.due = True
 
     def kill(self, key: str, identity: Identity) -> None:
@@ -61,6 +67,7 @@ class Sweeper:
         ``living`` are the other runs: knowing their leaders spares reading their environments.
         """
         self.due = False
+        self._forget_childless()
         if not self._remains:
             return
         wanted = {run_id: remains.identity for run_id, (_, remains) in self._remains.items()}
@@ -88,6 +95,14 @@ class Sweeper:
                     log.warning("%s: processes %s do not end after SIGKILL", key, sorted(alive))
         if self._remains:
             self._again(min(LAST_LOOK_SECONDS, FIRST_LOOK_SECONDS * 2.0 ** min(slowest, 10)))
+
+    def _forget_childless(self) -> None:
+        """Without orphans nothing can be left of runs that we started: the usual case, and a cheap one."""
+        ours = [(run_id, key) for run_id, (key, remains) in self._remains.items() if remains.ours]
+        if ours and self._orphans is not None and not self._orphans():
+            for run_id, key in ours:
+                del self._remains[run_id]
+                self._gone(key, run_id)
 
     def _again(self, seconds: float) -> None:
         if not self._armed:

@@ -9,11 +9,9 @@ import logging
 import random
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import replace
-from datetime import UTC, datetime
 from uuid import uuid4
 
-from monitoring.states import LIVE, ExitSource, Health, HealthKind, Reason, State
+from monitoring.states import LIVE, HealthKind, Reason, State
 from monitoring.supervisor import happenings as happened
 from monitoring.supervisor.admission import (
     PLACE_SECONDS,
@@ -23,9 +21,10 @@ from monitoring.supervisor.admission import (
 )
 from monitoring.supervisor.adoption import take_over
 from monitoring.supervisor.closing import Closing
+from monitoring.supervisor.declaring import Declaring
 from monitoring.supervisor.entry import Entry
 from monitoring.supervisor.happenings import Event
-from monitoring.supervisor.journal import JournalEntry, spec_digest
+from monitoring.supervisor.journal import JournalEntry
 from monitoring.supervisor.machine import step
 from monitoring.supervisor.measuring import Measuring
 from monitoring.supervisor.operations_desk import OperationsDesk
@@ -33,7 +32,8 @@ from monitoring.supervisor.orphans import Orphans
 from monitoring.supervisor.prober import Prober
 from monitoring.supervisor.probes import ProbeResult
 from monitoring.supervisor.process import SpawnError
-from monitoring.supervisor.records import Declared, Opening, Order, TransitionRow
+from monitoring.supervisor.recording import Recorder
+from monitoring.supervisor.records import Declared, Opening, Order
 from monitoring.supervisor.situation import (
     ArmTimer,
     CancelTimer,
@@ -93,14 +93,17 @@ class Supervisor:
         )
         self._admission = Admission(self.entries, self._held_back)
         self._desk = OperationsDesk(self.entries, self.feed, store.queue.put, self._admission.dependents)
+        self._recorder = Recorder(store.queue, self._desk.operation_of)
+        self._declaring = Declaring(
+            self.entries, self.feed, self._admission, self._desk.target_gone, self._buried
+        )
         self._closing = Closing(self.entries, self.feed, self._admission.dependents)
 
     # --- the beginning and the end ----------------------------------------------------------------
 
     def open(self, opening: Opening, journal: dict[str, JournalEntry]) -> None:
         """Take over what lives, and start what is wanted up."""
-        for declared in opening.declared:
-            self.entries[declared.spec.key] = _entry(declared)
+        self._declaring.begin(opening.declared)
         found = take_over(self.entries, journal, opening.rebooted)
         self._admission.declarations_changed()
         alive = frozenset(one.entry.situation.run_id for one in found if one.entry.process is not None)
@@ -109,7 +112,7 @@ class Supervisor:
             if one.entry.process is not None:
                 self._watch(one.entry)
             else:
-                self._end_run(one.entry, None, "", ExitSource.UNKNOWN, Reason.CRASH)
+                self._recorder.lost(one.entry)
             for event in one.events:
                 self.feed(one.entry, event)
         adopted = sum(entry.process is not None for entry in self.entries.values())
@@ -130,7 +133,7 @@ class Supervisor:
             self._closing.force()
         else:
             self._closing.begin()
-            self._admission.closed = True
+            self._admission.closed = self._declaring.closed = True
             self._desk.close(why)
         self._drain()
 
@@ -159,26 +162,7 @@ class Supervisor:
 
     def declarations_changed(self, declared: tuple[Declared, ...], gone: frozenset[int]) -> None:
         """See :class:`monitoring.supervisor.store.Receiver`."""
-        known = {e.service: e for e in self.entries.values() if e.service is not None and not e.deleted}
-        renewed = {one.service: one.spec.key for one in declared}
-        for service, entry in known.items():
-            if service in gone or renewed.get(service, entry.key) != entry.key:
-                self._delete(entry)
-        changed: list[Entry] = []
-        for one in declared:
-            same_key = self.entries.get(one.spec.key)
-            if same_key is None:
-                self._add(one)
-            elif same_key.service != one.service or same_key.deleted:
-                same_key.successor = one
-                self._delete(same_key)
-            elif same_key.spec != one.spec:
-                same_key.spec = one.spec
-                changed.append(same_key)
-        self._admission.declarations_changed()
-        for entry in changed:
-            differs = entry.process is None or spec_digest(entry.spec) != entry.started_digest
-            self.feed(entry, happened.SpecChanged(differs))
+        self._declaring.change(declared, gone)
         self._look_at_waiting()
 
     def _look_at_waiting(self) -> None:
@@ -189,25 +173,9 @@ class Supervisor:
                 self._wait_or_line_up(entry)
         self._drain()
 
-    def _add(self, declared: Declared) -> None:
-        entry = self.entries[declared.spec.key] = _entry(declared)
-        if not self._closing.begun:
-            self.feed(entry, happened.Boot(fresh=True))
-
-    def _delete(self, entry: Entry) -> None:
-        entry.deleted = True
-        self._desk.target_gone(entry.key)
-        self.feed(entry, happened.Deleted())
-
-    def _bury(self, entry: Entry) -> None:
-        """Forget a deleted service that has stopped; its successor under the same key takes its place."""
-        if self.entries.get(entry.key) is entry:
-            del self.entries[entry.key]
-            self._starter.forget(entry.key)
-            self._admission.leave_place(entry.key)
-            if entry.successor is not None:
-                self._add(entry.successor)
-            self._admission.declarations_changed()
+    def _buried(self, key: str) -> None:
+        self._starter.forget(key)
+        self._admission.leave_place(key)
 
     # --- one event after the other ----------------------------------------------------------------
 
@@ -248,9 +216,7 @@ class Supervisor:
         entry.situation = after
         for effect in effects:
             self._carry_out(entry, before, effect)
-        if entry.deleted and entry.gone:
-            self._bury(entry)
-        elif startable(entry) and (after is not before):
+        if not self._declaring.bury_if_gone(entry) and startable(entry) and after is not before:
             self._wait_or_line_up(entry)
 
     def _carry_out(self, entry: Entry, before: Situation, effect: Effect) -> None:
@@ -282,34 +248,9 @@ class Supervisor:
                 self.feed(entry, happened.TreeGone(effect.run_id))
 
     def _record(self, entry: Entry, before: Situation, effect: Record) -> None:
-        after = entry.situation
-        now = datetime.now(UTC)
-        moved = effect.before is not effect.after
-        if moved:
-            entry.since = now
-            if effect.after is State.RUNNING:
-                self._admission.leave_place(entry.key)
-                if entry.run is not None and entry.run.ready_at is None:
-                    entry.run = replace(entry.run, ready_at=now)
-                    self._store.queue.put(entry.run)
-            elif effect.after is not State.STARTING:
-                self._admission.leave_place(entry.key)
-        if entry.service is not None and not entry.deleted:
-            if moved or (after.reason is Reason.ADOPTED and before.reason is not Reason.ADOPTED):
-                self._store.queue.put(
-                    TransitionRow(
-                        service=entry.service,
-                        at=now,
-                        before=effect.before,
-                        after=effect.after,
-                        reason=after.reason,
-                        detail=after.detail[:500],
-                        pid=after.pid or before.pid,
-                        run_id=after.run_id or before.run_id,
-                        operation=self._desk.operation_of(entry.key),
-                    )
-                )
-            self._store.queue.put(entry.status())
+        if effect.before is not effect.after and effect.after is not State.STARTING:
+            self._admission.leave_place(entry.key)
+        self._recorder.record(entry, before, effect)
         self._desk.changed(entry)
         for dependent in self._admission.dependents(entry.key):
             if startable(dependent):
@@ -350,8 +291,7 @@ class Supervisor:
         seconds = PLACE_SECONDS if entry.spec.health.kind is not HealthKind.NONE else PLACE_SECONDS_UNPROBED
         self._loop.call_later(seconds, self._place_over, entry.key, run_id)
         self._watch(entry)
-        if entry.run is not None:
-            self._store.queue.put(entry.run)
+        self._recorder.begun(entry)
         self.feed(entry, happened.Spawned(run_id, process.identity.pid))
 
     def _place_over(self, key: str, run_id: str) -> None:
@@ -381,22 +321,7 @@ class Supervisor:
         before = entry.situation
         self.feed(entry, happened.Exited(process.identity.run_id, how.code, how.signal))
         asked = before.state is State.STOPPING
-        why = before.reason if asked else entry.situation.reason
-        self._end_run(entry, how.code, how.signal, how.source, why)
-
-    def _end_run(self, entry: Entry, code: int | None, signal: str, source: ExitSource, why: Reason) -> None:
-        run = entry.run
-        if run is not None and run.ended_at is None:
-            ended = replace(
-                run,
-                ended_at=datetime.now(UTC),
-                exit_code=code,
-                exit_signal=signal,
-                exit_source=source,
-                end_reason=why,
-            )
-            self._store.queue.put(ended)
-            entry.run = ended
+        self._recorder.ended(entry, how, before.reason if asked else entry.situation.reason)
 
     def _sweep(self) -> None:
         living = {
@@ -452,23 +377,3 @@ class Supervisor:
 
     def _living(self) -> Iterable[Entry]:
         return [e for e in self.entries.values() if e.identity is not None and e.state in LIVE]
-
-
-def _entry(declared: Declared) -> Entry:
-    status = declared.status
-    return Entry(
-        service=declared.service,
-        spec=declared.spec,
-        since=status.since,
-        situation=Situation(
-            state=status.state if status.state is not State.UNKNOWN else State.STOPPED,
-            intent=status.intent,
-            health=status.health if status.state is State.RUNNING else Health.UNKNOWN,
-            reason=status.reason,
-            detail=status.detail,
-            cause=status.reason,
-            restarts=status.restarts,
-            auto_recovery=status.auto_recovery,
-            held=not status.auto_recovery and status.state in (State.EXITED, State.FATAL),
-        ),
-    )

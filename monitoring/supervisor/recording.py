@@ -1,0 +1,77 @@
+"""Tells the database's queue what has become of services and their runs. Never waits for it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from monitoring.states import ExitSource, Reason, State
+from monitoring.supervisor.entry import Entry
+from monitoring.supervisor.process import Exit
+from monitoring.supervisor.records import DETAIL_LENGTH, TransitionRow
+from monitoring.supervisor.situation import Record, Situation
+from monitoring.supervisor.writes import WriteQueue
+
+
+class Recorder:
+    """``operation_of`` names the operation under way on a service, for its history."""
+
+    def __init__(self, queue: WriteQueue, operation_of: Callable[[str], int | None]) -> None:
+        self._queue = queue
+        self._operation_of = operation_of
+
+    def record(self, entry: Entry, before: Situation, effect: Record) -> None:
+        """Put down what operators see of ``entry`` now, and the transition where its state changed."""
+        after = entry.situation
+        now = datetime.now(UTC)
+        moved = effect.before is not effect.after
+        if moved:
+            entry.since = now
+            if effect.after is State.RUNNING:
+                self._ready(entry, now)
+        if entry.service is None or entry.deleted:
+            return
+        # That it was taken over belongs into its history, although it has been RUNNING all along.
+        taken_over = after.reason is Reason.ADOPTED and before.reason is not Reason.ADOPTED
+        if moved or taken_over:
+            self._queue.put(
+                TransitionRow(
+                    service=entry.service,
+                    at=now,
+                    before=effect.before,
+                    after=effect.after,
+                    reason=after.reason,
+                    detail=after.detail[:DETAIL_LENGTH],
+                    pid=after.pid or before.pid,
+                    run_id=after.run_id or before.run_id,
+                    operation=self._operation_of(entry.key),
+                )
+            )
+        self._queue.put(entry.status())
+
+    def begun(self, entry: Entry) -> None:
+        """Put down the run that has just been spawned."""
+        if entry.run is not None:
+            self._queue.put(entry.run)
+
+    def ended(self, entry: Entry, how: Exit, why: Reason) -> None:
+        """Put down how the run ended; only the first word about it counts."""
+        run = entry.run
+        if run is not None and run.ended_at is None:
+            entry.run = replace(
+                run,
+                ended_at=datetime.now(UTC),
+                exit_code=how.code,
+                exit_signal=how.signal,
+                exit_source=how.source,
+                end_reason=why,
+            )
+            self._queue.put(entry.run)
+
+    def lost(self, entry: Entry) -> None:
+        """Put down that the run ended while nobody was looking."""
+        self.ended(entry, Exit(None, "", ExitSource.UNKNOWN), Reason.CRASH)
+
+    def _ready(self, entry: Entry, now: datetime) -> None:
+        if entry.run is not None and entry.run.ready_at is None:
+            entry.run = replace(entry.run, ready_at=now)
+            self._queue.put(entry.run)

@@ -78,7 +78,7 @@ def stream_health(request: HttpRequest) -> dict[str, Any]:
     alive = [worker for worker in workers if now - worker.seen_at < WORKER_SILENT_AFTER]
     total = sum(worker.open_streams for worker in workers)
     newest = Event.objects.order_by("-id").first()
-    status, reason = _verdict(len(alive), total)
+    status, reason = _verdict(len(workers), len(alive), total)
     return {
         "status": status,
         "reason": reason,
@@ -100,9 +100,11 @@ def stream_health(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _verdict(alive: int, total: int) -> tuple[str, str]:
+def _verdict(workers: int, alive: int, total: int) -> tuple[str, str]:
+    if not workers:
+        return "idle", "No web worker serves streams yet; each reports with its first one."
     if not alive:
-        return "silent", "No web worker has reported lately; one does so once it serves its first stream."
+        return "silent", "The web workers that served streams have stopped reporting. Check manage.py up."
     if total >= settings.MEDIMGR_STREAM_MAX_CONNECTIONS:
         return "full", f"All {total} places are taken. Raise MEDIMGR_STREAM_MAX_CONNECTIONS or close pages."
     return "ok", ""

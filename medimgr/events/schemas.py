@@ -52,7 +52,9 @@ class WorkerShape(BaseModel):
 class StreamHealth(BaseModel):
     """Whether streams can be served, and by whom."""
 
-    status: str = Field(description="ok, full (no place for another stream) or silent (no live worker)")
+    status: str = Field(
+        description="ok; idle: nobody watches yet; full: no place for another stream; silent: no live worker"
+    )
     reason: str
     workers: list[WorkerShape]
     connections: int

@@ -108,6 +108,10 @@ def test_health_names_the_workers_and_their_streams(viewer: Client, alice: User)
     ]
 
 
+def test_health_before_the_first_stream_is_no_alarm(viewer: Client) -> None:
+    assert viewer.get("/api/events/health").json()["status"] == "idle"
+
+
 def test_health_without_a_live_worker_says_so(viewer: Client) -> None:
     make_worker(1, seen_ago=120)
     body = viewer.get("/api/events/health").json()

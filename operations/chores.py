@@ -155,6 +155,9 @@ class ChoreRunner(threading.Thread):
                     logger.warning("chores wait for the database: %s", error)
                 away = True
                 connections.close_all()
+            except Exception:
+                logger.exception("the chores stumbled; they go on")
+                connections.close_all()
             self._ended.wait(self._look_seconds)
         connections.close_all()
 

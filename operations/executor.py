@@ -76,13 +76,13 @@ class Executor:
         """Claim nothing more, let running work end within the grace, then return from :meth:`run`."""
         self._stopping.set()
         self._attention.set()
+        with self._freed:
+            self._freed.notify_all()
 
     def force(self) -> None:
         """Cut the grace short: what still runs is marked FAILED now."""
         self._forced.set()
         self.stop()
-        with self._freed:
-            self._freed.notify_all()
 
     def held(self) -> list[Job]:
         """Return the jobs under way."""
@@ -133,7 +133,7 @@ class Executor:
                     self._hand_out(operation)
                 taken += len(claimed)
                 if failures:
-                    logger.info("the database is back; operations are carried out again")
+                    logger.info("operations are carried out again")
                 failures = 0
                 if claimed:
                     continue
@@ -141,10 +141,13 @@ class Executor:
                     return
                 self._wake.wait(_IDLE_SECONDS, self._attention)
                 self._attention.clear()
-            except DATABASE_ERRORS as error:
+            except Exception as error:
                 pause = min(_LONGEST_BACKOFF, 0.25 * 2 ** min(failures, 10))
                 failures += 1
-                logger.warning("the database is away (%s); next try in %.1f s", _first_line(error), pause)
+                if isinstance(error, DATABASE_ERRORS):
+                    logger.warning("the database is away (%s); next try in %.1f s", _first_line(error), pause)
+                else:
+                    logger.exception("the executor stumbled; next try in %.1f s", pause)
                 self._close_wake()
                 connections.close_all()
                 self._stopping.wait(pause)
@@ -222,15 +225,15 @@ class Executor:
 
     def _wind_up(self) -> int:
         """Wait for running work up to the grace, abandon the rest; return how many that were."""
-        end = time.monotonic() + self._grace_seconds
+        # Only a stop has a grace: with ``drain`` or ``most`` the work takes what it takes.
+        end: float | None = None
         with self._freed:
             while self._held and not self._forced.is_set():
-                # Only a stop has a grace: with ``drain`` or ``most``, the work takes what it takes.
-                left = end - time.monotonic() if self._stopping.is_set() else _IDLE_SECONDS
+                if end is None and self._stopping.is_set():
+                    end = time.monotonic() + self._grace_seconds
+                left = _IDLE_SECONDS if end is None else end - time.monotonic()
                 if left <= 0:
                     break
-                if not self._stopping.is_set():
-                    end = time.monotonic() + self._grace_seconds
                 self._freed.wait(min(left, _IDLE_SECONDS))
         abandoned = self.held()
         self._forced.set()

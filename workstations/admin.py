@@ -6,6 +6,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 
 from medimgr.lib.access import may
+from medimgr.lib.admin_classes import ModelAdmin
 from medimgr.lib.problems import Problem
 from operations.request_origin import requester_of
 from workstations.handlers import request_test
@@ -13,7 +14,7 @@ from workstations.models import Workstation
 
 
 @admin.register(Workstation)
-class WorkstationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic at run time
+class WorkstationAdmin(ModelAdmin[Workstation]):
     """Workstations with what the last connection test said."""
 
     list_display = ("name", "host", "port", "status", "status_since", "last_error")

@@ -138,7 +138,7 @@ def test_the_runner_runs_each_chore_again_and_again_and_a_slow_one_holds_up_none
     assert not runner.is_alive()
     assert (row("slow").owner, row("slow").result) == ("", "waited")
     count = len(quick)
-    time.sleep(0.1)
+    time.sleep(0.1)  # two intervals of the quick chore
     assert len(quick) == count, "It goes on after its end."
 
 

@@ -67,14 +67,14 @@ def test_two_workers_at_one_queue_do_each_operation_once(instance: Instance, tmp
 
 def test_an_idle_worker_ends_at_once_when_asked(instance: Instance) -> None:
     worker = start_worker(instance)
-    assert worker.stop(5) == 0, worker.output()
+    assert worker.stop(20) == 0, worker.output()
     assert "Traceback" not in worker.output()
 
 
 def test_a_stopped_worker_ends_what_outlasts_its_grace(instance: Instance) -> None:
     worker = start_worker(instance, "--grace-seconds", "0.2")
     with operation_under_way(instance) as asked:
-        assert worker.stop(4) == 1, worker.output()
+        assert worker.stop(20) == 1, worker.output()
         ended = row(asked)
         assert (ended.status, ended.error_code) == (Status.FAILED, "worker-stopped")
         assert f"peration {asked.pk} " in worker.output()
@@ -85,7 +85,7 @@ def test_a_second_signal_cuts_the_grace_short(instance: Instance) -> None:
     with operation_under_way(instance) as asked:
         worker.signal(signal.SIGINT)
         worker.signal(signal.SIGTERM)
-        assert worker.wait(4) == 1, worker.output()
+        assert worker.wait(20) == 1, worker.output()
         assert row(asked).error_code == "worker-stopped"
 
 
@@ -124,7 +124,7 @@ def test_a_worker_outlives_a_database_that_fails(instance: Instance) -> None:
         asked = request_test(workstation, ALICE)
         instance.wait_for(lambda: row(asked).finished_at, 15, "it works again")
         assert row(asked).status == Status.SUCCESS
-    assert worker.stop(8) == 0, worker.output()
+    assert worker.stop(20) == 0, worker.output()
 
 
 @contextmanager

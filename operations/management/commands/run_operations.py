@@ -39,15 +39,18 @@ class Command(BaseCommand):
         passing = options["once"] or options["drain"]
         chores = None if passing else ChoreRunner(executor.owner)
         abandoned = 0
+        failure: BaseException | None = None
         with stop_signals() as signals:
 
             def work() -> None:
-                nonlocal abandoned
+                nonlocal abandoned, failure
                 try:
                     abandoned = executor.run(
                         drain=passing,
                         most=1 if options["once"] else None,
                     )
+                except BaseException as error:
+                    failure = error
                 finally:
                     signals.done()
 
@@ -59,6 +62,8 @@ class Command(BaseCommand):
             worker.start()
             signals.watch(executor.stop, executor.force)
             worker.join()
+        if failure is not None:
+            raise failure
         if chores is not None:
             chores.end(grace_seconds=0.0 if abandoned else 2.0)
         if abandoned:

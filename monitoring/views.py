@@ -74,7 +74,6 @@ def services(request: HttpRequest) -> HttpResponse:
         ],
         "blank": BLANK_ROW,
         "columns": COLUMNS,
-        "column_count": len(COLUMNS) + 2,
         "search": search,
         "show": show,
         "may_add": may(request.user, "add", Service),
@@ -187,6 +186,7 @@ def _grouped(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         {
             "label": "medimgr itself" if builtin else name or ("Other services" if len(groups) > 1 else ""),
             "rows": members,
+            "shown": any(row["shown"] for row in members),
             "running": _count(members, "running"),
         }
         for (builtin, name), members in groups.items()

@@ -12,6 +12,10 @@
     "auto-recovery-on": { doing: "turning auto-recovery on", done: "auto-recovery is on", name: "Turn auto-recovery on" },
     "auto-recovery-off": { doing: "turning auto-recovery off", done: "auto-recovery is off", name: "Turn auto-recovery off" },
   };
+  const MEANING = {
+    stop: ["It stops, and stays down until somebody starts it.", "They stop, and stay down until somebody starts them."],
+    restart: ["It stops and starts again.", "They stop and start again."],
+  };
   const CODE_WORDS = {
     "lease-lost": "its supervisor was lost half-way",
     "target-busy": "something else is under way",
@@ -60,6 +64,7 @@
           button.textContent = verb === "kill" ? "Kill now" : "Stop";
         }
       }
+      medimgr.setAttribute(button, "aria-label", `${button.textContent}: ${item.name}`);
       medimgr.allow(button, whyNot(item, verb));
     }
   }
@@ -166,7 +171,7 @@
       const what = able.length === 1 ? able[0].name : everything ? `all ${able.length} services` : `${able.length} services`;
       const text = verb === "kill"
         ? "It was asked to stop and is still at it. Killing ends the whole process tree at once, and what it has not saved is lost."
-        : `${name === "Stop" ? "Stops and stays down until somebody starts it" : "Stops and starts again"}:`;
+        : MEANING[verb][able.length === 1 ? 0 : 1];
       const answer = await confirm({ title: `${name} ${what}?`, text, targets: able.map((item) => target(store, item)), button: `${name} ${able.length === 1 ? able[0].name : words.count(able.length, "service", "services")}` });
       if (!answer) return;
       reason = answer.reason;

@@ -51,6 +51,7 @@
     const old = OUT_OF_DATE.has(link.state);
     document.documentElement.toggleAttribute("data-stale", old);
     banner.hidden = !old;
+    banner.dataset.state = link.state;
     if (old) medimgr.setText(bannerText, long());
     document.getElementById("reconnect-now").hidden = Boolean(link.loginNeeded);
     const login = document.getElementById("login-again");

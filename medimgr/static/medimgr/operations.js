@@ -33,7 +33,7 @@
     field(row, "label").href = operation.url;
     medimgr.setText(field(row, "target"), operation.target);
     medimgr.setText(field(row, "status"), words.capital(operation.status));
-    medimgr.setText(field(row, "message"), operation.error ? operation.error.detail : operation.progress.message);
+    medimgr.setText(field(row, "message"), operation.error ? operation.error.detail : operation.status === "SUCCESS" ? "" : operation.progress.message);
     medimgr.setText(field(row, "requested_by"), operation.requested_by);
     medimgr.setText(field(row, "reason"), operation.reason || words.NOTHING);
     const created = field(row, "created");
@@ -51,7 +51,7 @@
     const operation = current;
     medimgr.setAttribute(root, "data-status", operation.status);
     medimgr.setText(field(root, "status"), operation.cancel_requested && ACTIVE.has(operation.status) ? "Cancelling" : words.capital(operation.status));
-    medimgr.setText(field(root, "message"), operation.progress.message);
+    medimgr.setText(field(root, "message"), ACTIVE.has(operation.status) ? operation.progress.message : ""); // what it did last says little once it has ended
     document.getElementById("error").hidden = !operation.error;
     if (operation.error) {
       medimgr.setText(field(root, "error"), operation.error.detail);

@@ -32,6 +32,7 @@
       medimgr.setAttribute(root, "data-health", item.health);
       if (root.hasAttribute("data-trouble") !== Boolean(trouble)) root.toggleAttribute("data-trouble", Boolean(trouble));
       medimgr.setText(fields.name, item.name);
+      medimgr.setAttribute(fields.name, "title", item.description ? `${item.name}: ${item.description}` : item.name);
       medimgr.setText(fields.state, words.capital(item.state));
       const why = explanation(item, trouble);
       medimgr.setText(fields.explanation, why);

@@ -17,7 +17,7 @@ _QUIET_SECONDS = 1.0
 _BLOCK = 64 * 1024
 _TAIL_LIMIT = 1024 * 1024
 _LEAST_LIMIT = 16
-_ROTATION_TRIES = 3
+_ROTATION_TRIES = 10
 # Colours and cursor movements of terminals, then every control character but tab and line end.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _CONTROLS = {code: None for code in [*range(32), *range(0x7F, 0xA0)] if code not in (9, 10)}
@@ -55,15 +55,24 @@ def rotate_if_large(path: Path, max_bytes: int, keep: int) -> bool:
     if keep > 0:
         os.replace(path, _rotated(path, 1))
     # What is left of a time when more were kept.
-    number = max(keep, 0) + 1
-    while _inode(_rotated(path, number)):
-        _rotated(path, number).unlink()
-        number += 1
+    for number in _rotated_numbers(path):
+        if number > keep:
+            _rotated(path, number).unlink(missing_ok=True)
     return True
 
 
 def _rotated(path: Path, number: int) -> Path:
     return path.with_name(f"{path.name}.{number}")
+
+
+def _rotated_numbers(path: Path) -> list[int]:
+    """Return the numbers of the rotated files beside ``path``, the newest's first."""
+    lead = path.name + "."
+    try:
+        names = [name.removeprefix(lead) for name in os.listdir(path.parent) if name.startswith(lead)]
+    except OSError:
+        return []
+    return sorted(int(name) for name in names if re.fullmatch(r"[1-9][0-9]{0,5}", name))
 
 
 def clean(text: str) -> str:
@@ -117,27 +126,34 @@ class LogReader:
     def _read_rotated(self, offset: int, inode: int, limit: int) -> LogChunk | None:
         """Go on in the rotated file, then in the one after it. None where it was not found or just moved."""
         number = self._number_of(inode)
+        if number is None:
+            return None
         with _opened(self._place(number)) as file:
-            if number == 0 or file is None or file.inode != inode:
+            if file is None or file.inode != inode:
                 return None
             chunk = file.piece(offset, limit, growing=False)
         if chunk.offset != offset:
             return chunk
-        with _opened(self._place(number - 1)) as newer:
-            if _inode(self._place(number)) != inode:
-                return None
-            if newer is None:  # the service has not opened its new file yet
-                return LogChunk("", offset, inode, offset, reset=False)
-            return replace(newer.piece(0, limit, growing=number == 1), reset=True)
+        for newer in range(number - 1, -1, -1):
+            with _opened(self._place(newer)) as file:
+                # Older files move first: if ours has not moved, the one behind it had not either.
+                if _inode(self._place(number)) != inode:
+                    return None
+                if file is not None:
+                    return replace(file.piece(0, limit, growing=newer == 0), reset=True)
+        # The service has not opened its new file yet.
+        return LogChunk("", offset, inode, offset, reset=False)
 
-    def _number_of(self, inode: int) -> int:
-        """Return the number of the rotated file with ``inode``, 0 where there is none."""
-        number = 1
-        while found := _inode(self._place(number)):
-            if found == inode:
+    def _number_of(self, inode: int) -> int | None:
+        """Return the number of the rotated file with ``inode``, None where there is none.
+
+        Files move to higher numbers meanwhile, so upwards is the direction in which none slips through.
+        """
+        numbers = _rotated_numbers(self.path)
+        for number in [*numbers, numbers[-1] + 1] if numbers else [1]:
+            if _inode(self._place(number)) == inode:
                 return number
-            number += 1
-        return 0
+        return None
 
     def _place(self, number: int) -> Path:
         return _rotated(self.path, number) if number else self.path

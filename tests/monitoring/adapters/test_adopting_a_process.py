@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from monitoring.states import ExitSource
-from monitoring.supervisor.identity import Identity, boot_id, read_stat
+from monitoring.supervisor.identity import Identity, boot_id, read_environ, read_stat
 from monitoring.supervisor.process import Exit, Process
 from tests.monitoring.adapters.conftest import PROGRAMS, Spawner, end, exit_of, gone
+from tests.monitoring.adapters.unprivileged import as_nobody
 from tests.running import wait_for
 
 ROOT = Path(__file__).parents[3]
@@ -33,6 +34,8 @@ class Parent:
         )
         assert self._popen.stdout is not None
         pid = int(self._popen.stdout.readline())
+        # Between the closing of its files and its first step, a new program has no environment yet.
+        wait_for(lambda: gone(pid) or read_environ(pid) or "-i" in command, 5, "it is on its way")
         entry = read_stat(pid)
         assert entry is not None
         self.identity = Identity(pid, entry.start_ticks, boot_id(), "run")
@@ -90,6 +93,22 @@ def test_an_end_that_nobody_has_collected_is_read_from_the_zombie(script: str, e
         os.kill(parent.identity.pid, 0)
         process.reap()
         process.close()
+    finally:
+        parent.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can have processes of two users")
+def test_an_exit_code_that_the_kernel_hides_is_not_taken_for_success() -> None:
+    """It shows 0 to those who may not look into the process."""
+    parent = Parent("/bin/sh", "-c", "exit 6")
+    try:
+        wait_for(lambda: gone(parent.identity.pid), 5, "it ends")
+
+        def look() -> None:
+            found = adopted(parent.identity).poll_exit()
+            assert found == Exit(None, "", ExitSource.UNKNOWN), found
+
+        assert as_nobody(look) == "no error"
     finally:
         parent.close()
 

@@ -3,12 +3,14 @@
 import json
 import os
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitoring.supervisor import logs
 from monitoring.supervisor.logs import LogChunk, LogReader, clean, open_log, rotate_if_large, tail
 from tests.monitoring.adapters.unprivileged import as_nobody, shared_directory
 
@@ -198,6 +200,45 @@ def test_the_rest_of_a_rotated_file_comes_before_the_new_one(log: Path) -> None:
     third = reader.read(waiting.offset, waiting.inode)
     assert (third.text, third.start, third.reset) == ("three\n", 0, True)
     assert third.inode != first.inode
+
+
+def test_half_a_character_at_the_end_of_a_rotated_file_does_not_hold_it_up(log: Path) -> None:
+    append(log, b"one\n\xe2\x82")
+    inode = log.stat().st_ino
+    rotate_if_large(log, 1, 3)
+    chunk = LogReader(log).read(0, inode)
+    assert (chunk.text, chunk.offset) == ("one\n\ufffd", 6)
+
+
+def test_a_rotation_in_the_middle_of_reading_skips_no_file(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(log, b"one\n")
+    first = LogReader(log).read(0)
+    rotate_if_large(log, 1, 5)
+    append(log, b"two\n")
+    opened, looks = logs._opened, []
+
+    def rotating(path: Path) -> AbstractContextManager[logs._OpenFile | None]:
+        looks.append(path)
+        if len(looks) == 3:  # the file after the one that was read to its end
+            rotate_if_large(log, 1, 5)
+            append(log, b"three\n")
+        return opened(path)
+
+    monkeypatch.setattr(logs, "_opened", rotating)
+    assert everything(LogReader(log), first)[0] == "two\nthree\n"
+
+
+def test_a_rotated_file_that_somebody_deleted_is_skipped(log: Path) -> None:
+    append(log, b"0\n")
+    first = LogReader(log).read(0)
+    for number in range(1, 4):
+        append(log, b"%d\n" % number)
+        rotate_if_large(log, 1, 5)
+    append(log, b"4\n")
+    (log.parent / "it.log.2").unlink()
+    assert everything(LogReader(log), first)[0] == "1\n3\n4\n"
 
 
 def test_several_rotations_are_caught_up_with(log: Path) -> None:

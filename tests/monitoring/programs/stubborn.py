@@ -8,10 +8,10 @@ import time
 def main() -> None:
     """Start the child, once it ignores the signal, and wait for ours."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    if os.fork() > 0:
+    child = os.fork()
+    if child > 0:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    else:
-        print(os.getpid(), flush=True)
+        print(child, flush=True)
     time.sleep(60)
 
 

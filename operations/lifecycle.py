@@ -25,7 +25,6 @@ from operations.requester import Requester
 from operations.states import FINISHED, Status
 
 LEASE_SECONDS = 30.0
-_REAP_BATCH = 500
 
 
 def fact(operation: Operation) -> Fact:
@@ -244,7 +243,7 @@ def _transition(pk: int, condition: dict[str, Any], changes: dict[str, Any]) -> 
 def _end_each(rows: Any, condition: dict[str, Any], changes: Any) -> int:
     """End every one of ``rows`` in a short transaction of its own, if it has not changed meanwhile."""
     count = 0
-    for row in list(rows.order_by("id")[:_REAP_BATCH]):
+    for row in list(rows.order_by("id")):
         held = {"status": row.status, "lease_token": row.lease_token, **condition}
         count += _transition(row.pk, held, changes(row)) is not None
     return count

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from monitoring.states import LIVE, HealthKind, Reason, State
 from monitoring.supervisor import happenings as happened
+from monitoring.supervisor import policy
 from monitoring.supervisor.admission import (
     PLACE_SECONDS,
     PLACE_SECONDS_UNPROBED,
@@ -318,10 +319,11 @@ class Supervisor:
         process.reap()
         process.close()
         entry.process = None
-        before = entry.situation
-        self.feed(entry, happened.Exited(process.identity.run_id, how.code, how.signal))
-        asked = before.state is State.STOPPING
-        self._recorder.ended(entry, how, before.reason if asked else entry.situation.reason)
+        exited = happened.Exited(process.identity.run_id, how.code, how.signal)
+        why = Reason.COMPLETED if policy.is_success(exited, entry.spec) else Reason.CRASH
+        # Put down first, so that whoever sees the new status finds the run's end, too.
+        self._recorder.ended(entry, how, entry.situation.reason if entry.state is State.STOPPING else why)
+        self.feed(entry, exited)
 
     def _sweep(self) -> None:
         living = {

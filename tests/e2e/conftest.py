@@ -100,16 +100,17 @@ def demo_on_free_ports(directory: Path) -> Path:
     return path
 
 
-def start_demo(directory: Path, services: Path | None = None) -> RunningMedimgr:
+def start_demo(directory: Path, services: Path | None = None, **variables: str) -> RunningMedimgr:
     """Start an installation with the services of a TOML file, by default the demo's on free ports.
 
-    The caller ends it with ``stop_demo``.
+    ``variables`` are further environment variables. The caller ends it with ``stop_demo``.
     """
     instance = Instance(
         directory,
         DJANGO_SUPERUSER_USERNAME=ADMIN,
         DJANGO_SUPERUSER_PASSWORD=PASSWORD,
         MEDIMGR_STREAM_MAX_PER_ADDRESS="100",
+        **variables,
     )
     services = services or demo_on_free_ports(directory)
     for command in (("create_first_admin",), ("services", "import", str(services))):

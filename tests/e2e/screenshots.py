@@ -5,6 +5,7 @@ and its sparklines have something to show, and writes ``docs/images``.
 """
 
 import argparse
+import logging
 import os
 import tempfile
 from pathlib import Path
@@ -32,18 +33,21 @@ def main() -> None:
     """Start, look, write, end."""
     parser = argparse.ArgumentParser(prog="script/screenshot", description=__doc__)
     parser.add_argument("--seconds", type=float, default=45, help="how long the sparklines fill (default 45)")
-    seconds = parser.parse_args().seconds
+    parser.add_argument("--free-ports", action="store_true", help="do not use the demo's own ports")
+    options = parser.parse_args()
     taken = [port for port in DEMO_PORTS if accepts_connections(port)]
-    if taken:
-        raise SystemExit(f"The demo's ports {taken} are in use. Stop what runs there and try again.")
+    if taken and not options.free_ports:
+        raise SystemExit(f"The demo's ports {taken} are in use. Stop what runs there, or add --free-ports.")
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
     django.setup()
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     from tests.e2e.conftest import start_demo, stop_demo
 
     with tempfile.TemporaryDirectory(prefix="medimgr-screenshot-") as directory:
-        running = start_demo(Path(directory), ROOT / "monitoring/demo/services.toml")
+        own_ports = None if options.free_ports else ROOT / "monitoring/demo/services.toml"
+        running = start_demo(Path(directory), own_ports, MEDIMGR_NODE="control-room")
         try:
-            photograph(running.url, seconds)
+            photograph(running.url, options.seconds)
         finally:
             stop_demo(running)
 

@@ -6,6 +6,7 @@ Everything here runs in the loop's thread, and each message is encoded once for 
 import asyncio
 import atexit
 import logging
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable
@@ -33,6 +34,7 @@ READY_SECONDS = 5.0
 PENDING_SECONDS = 10.0
 """A stream that was admitted and never opened belongs to a request that came to grief."""
 STOP_SECONDS = 2.0
+LOOK_SECONDS = 0.25
 
 
 class Broadcaster:
@@ -49,7 +51,7 @@ class Broadcaster:
         self._ready = asyncio.Event()
         self._closing = False
         self.database_away = False
-        self._reader = Reader(self._threadsafe(self._take), self._threadsafe(self._note_away))
+        self._reader = Reader(self._hand_over, self._threadsafe(self._note_away))
         self.housekeeping = Housekeeping(self._threadsafe(self._end_tokens), self._live_tokens)
         self._reader.start()
         self.housekeeping.start()
@@ -131,11 +133,8 @@ class Broadcaster:
             for stream in list(self._streams.values()):
                 stream.start_over(batch.position)
         for row in batch.rows:
-            listeners = self._by_topic.get(row.topic)
-            if listeners:
-                chunk = frames.event(row.id, row.topic, row.key, row.data)
-                for stream in list(listeners.values()):
-                    stream.offer_event(row.id, chunk)
+            for stream in list(self._by_topic.get(row.topic, {}).values()):
+                stream.offer_event(row.id, row.chunk)
             if row.topic == "connection" and row.data.get("connected") is False:
                 self._end_removed(row.key, row.data.get("reason", ""))
         for measured in batch.ticks:
@@ -207,6 +206,25 @@ class Broadcaster:
                 raise LoopGone from error
 
         return in_the_loop
+
+    def _hand_over(self, batch: Batch) -> None:
+        """Called in the reader's thread: have the loop take ``batch``, and wait until it has sent it on.
+
+        So a burst reaches the clients in pieces that they can take, and never piles up before the loop.
+        """
+        taken = threading.Event()
+
+        def take() -> None:
+            try:
+                self._take(batch)
+            finally:
+                # Behind the sockets' turn in the loop.
+                self._loop.call_soon(self._loop.call_soon, taken.set)
+
+        self._threadsafe(take)()
+        while not taken.wait(LOOK_SECONDS):
+            if self._closing or self._loop.is_closed():
+                raise LoopGone
 
     def _live_tokens(self) -> set[str]:
         return set(self._streams.copy())

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
-FAREWELL_SECONDS = 5.0
+FAREWELL_SECONDS = 2.0
 """How long a client that has not read may take to read its ``bye``, before it is cut off."""
 
 
@@ -40,7 +40,7 @@ class DaphneSink:
         self._send = send
         self._subscription = subscription
         self._paused = False
-        self._finishing: asyncio.TimerHandle | None = None
+        self._farewell: asyncio.TimerHandle | None = None
         request.registerProducer(self, True)
 
     def write(self, chunk: bytes) -> None:
@@ -49,11 +49,12 @@ class DaphneSink:
 
     def finish(self) -> None:
         """See :class:`medimgr.events.subscription.Sink`."""
-        if self._paused:
-            # Ending now would leave a full buffer to a client that may never read it.
-            self._finishing = asyncio.get_running_loop().call_later(FAREWELL_SECONDS, self._cut_off)
-        else:
+        if not self._paused:
             self._end_response()
+        elif self._farewell is None:
+            # Ending now would leave a full buffer to a client that may never read it.
+            cut_off = self._request.transport.abortConnection
+            self._farewell = asyncio.get_running_loop().call_later(FAREWELL_SECONDS, cut_off)
 
     # --- Twisted's IPushProducer -----------------------------------------------------------------
     def pauseProducing(self) -> None:  # noqa: N802
@@ -64,16 +65,18 @@ class DaphneSink:
     def resumeProducing(self) -> None:  # noqa: N802
         """The transport is empty."""
         self._paused = False
-        if self._finishing is not None:
-            self._finishing.cancel()
-            self._end_response()
-        else:
+        if self._farewell is None:
             self._subscription.resume()
+            return
+        transport = self._request.transport
+        self._end_response()
+        # Closed once the client has taken the rest, or cut off: nobody waits for it longer than that.
+        transport.loseConnection()
 
     def stopProducing(self) -> None:  # noqa: N802
         """The connection is gone; the application hears of it as ``http.disconnect``."""
-        if self._finishing is not None:
-            self._finishing.cancel()
+        if self._farewell is not None:
+            self._farewell.cancel()
 
     # --- effects ---------------------------------------------------------------------------------
     def _step(self, message: dict[str, Any]) -> None:
@@ -93,10 +96,6 @@ class DaphneSink:
             self._step({"type": "http.response.body"})
         except Exception as error:
             logger.info("A stream could not be finished: %r", error)
-
-    def _cut_off(self) -> None:
-        if self._request.channel is not None:
-            self._request.transport.abortConnection()
 
 
 def before_shutdown(stop: Callable[[], Awaitable[None]]) -> None:

@@ -8,7 +8,8 @@ from medimgr.events.log import last_event_id
 from medimgr.events.models import Event
 
 MAX_REPLAY = 1000
-"""A client that missed more is better served with a snapshot."""
+MAX_REPLAY_BYTES = 1024 * 1024
+"""A client that missed more than either is better served with a snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ def read_replay(topics: Iterable[str], since: int | None) -> Replay:
     """Return what was published on ``topics`` after event ``since``; None means "from now on".
 
     A reset where that cannot be told completely: the log no longer reaches back, ``since`` is ahead of
-    it (another database, a backup), or more than a thousand events were missed. Three queries.
+    it (another database, a backup), or more than a thousand events or a MiB was missed. Three queries.
     """
     newest = last_event_id()
     if since is None:
@@ -35,7 +36,7 @@ def read_replay(topics: Iterable[str], since: int | None) -> Replay:
     missed = Event.objects.after(since).on(topics).filter(id__lte=newest)
     rows = missed.values_list("id", "topic", "key", "data")[: MAX_REPLAY + 1]
     events = tuple((row[0], frames.event(*row)) for row in rows)
-    if len(events) > MAX_REPLAY:
+    if len(events) > MAX_REPLAY or sum(len(chunk) for _, chunk in events) > MAX_REPLAY_BYTES:
         return Replay(newest, newest, reset=True)
     return Replay(since, newest, events)
 

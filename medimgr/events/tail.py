@@ -8,13 +8,14 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 from django.db import DatabaseError, InterfaceError, connection
 
+from medimgr.events import frames
 from medimgr.events.log import last_event_id
 from medimgr.events.models import Event, Tick
 from medimgr.lib.loops import LoopGone
@@ -23,8 +24,10 @@ from medimgr.lib.wake import open_wake
 
 logger = logging.getLogger(__name__)
 
-BATCH = 500
-"""Events that are handed on at once; a longer backlog goes in several batches."""
+ROWS_AT_ONCE = 500
+"""Events that are read with one query."""
+BATCH_BYTES = 64 * 1024
+"""Encoded events that are handed on at once. More would look to every client's bound like lagging."""
 IDLE_SECONDS = 1.0
 """Without any commit, the reader looks this often whether its database file is still the same one."""
 RETRY_SECONDS = 0.5
@@ -41,6 +44,8 @@ class Row:
     topic: str
     key: str
     data: dict[str, Any]
+    chunk: bytes
+    """The row as all streams get it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ class DatabaseReplaced(OSError):
 
 
 class Reader:
-    """Runs the thread. ``deliver`` and ``report_away`` are called in it and must not block."""
+    """Runs the thread. ``deliver`` and ``report_away`` are called in it; deliver may make it wait."""
 
     def __init__(self, deliver: Callable[[Batch], None], report_away: Callable[[bool], None]) -> None:
         """Prepare; nothing is read before :meth:`start`."""
@@ -141,17 +146,15 @@ class Reader:
             self._deliver(Batch(newest, ticks=self._new_ticks(), restarted=True))
 
     def _read_on(self) -> None:
-        position = self._position or 0
         while not self._stop.is_set():
-            found = Event.objects.after(position).values_list("id", "topic", "key", "data")[:BATCH]
-            rows = [Row(*values) for values in found]
-            ticks = self._new_ticks()
-            if not rows and not ticks:
-                return
-            position = rows[-1].id if rows else position
-            self._deliver(Batch(position, rows, ticks))
-            self._position = position
-            if len(rows) < BATCH:
+            found = Event.objects.after(self._position or 0).values_list("id", "topic", "key", "data")
+            rows = [Row(*values, frames.event(*values)) for values in found[:ROWS_AT_ONCE]]
+            for batch in _batches(rows):
+                self._deliver(Batch(batch[-1].id, batch))
+                self._position = batch[-1].id
+            if ticks := self._new_ticks():
+                self._deliver(Batch(self._position or 0, ticks=ticks))
+            if len(rows) < ROWS_AT_ONCE:
                 return
 
     def _new_ticks(self) -> list[Measured]:
@@ -161,6 +164,19 @@ class Reader:
                 self._tick_times[tick.node] = tick.at
                 found.append(Measured(tick.node, iso(tick.at) or "", tick.data))
         return found
+
+
+def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    batch: list[Row] = []
+    size = 0
+    for row in rows:
+        if batch and size + len(row.chunk) > BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append(row)
+        size += len(row.chunk)
+    if batch:
+        yield batch
 
 
 def _file_identity() -> tuple[int, int] | None:

@@ -1,8 +1,11 @@
 """A reader of Server-Sent Events written from the specification, apart from the encoder under test."""
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
+
+_LINE_END = re.compile(b"\r\n|\r|\n")
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class SseParser:
 
     def __init__(self) -> None:
         self._buffer = b""
+        self._searched = 0
         self._name = ""
         self._data: list[str] = []
         self.last_event_id = ""
@@ -32,20 +36,16 @@ class SseParser:
     def feed(self, chunk: bytes) -> list[Message]:
         self._buffer += chunk
         found = []
-        while (end := self._line_end()) is not None:
-            line, self._buffer = self._buffer[: end[0]], self._buffer[end[1] :]
+        begin = 0
+        while end := _LINE_END.search(self._buffer, max(begin, self._searched)):
+            if end.group() == b"\r" and end.end() == len(self._buffer):
+                break  # the other half of a CRLF may be on its way
+            line, begin = self._buffer[begin : end.start()], end.end()
             if message := self._take(line.decode("utf-8")):
                 found.append(message)
+        self._buffer = self._buffer[begin:]
+        self._searched = max(0, len(self._buffer) - 1)
         return found
-
-    def _line_end(self) -> tuple[int, int] | None:
-        for position, byte in enumerate(self._buffer):
-            if byte == 10:
-                return position, position + 1
-            if byte == 13:
-                pair = self._buffer[position + 1 : position + 2]
-                return position, position + (2 if pair == b"\n" else 1)
-        return None
 
     def _take(self, line: str) -> Message | None:
         if line == "":

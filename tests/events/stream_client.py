@@ -15,7 +15,13 @@ class StreamClient:
     """One GET of a stream. Reads nothing by itself; every wait has a deadline."""
 
     def __init__(
-        self, port: int, session: str = "", headers: dict[str, str] | None = None, **query: Any
+        self,
+        port: int,
+        session: str = "",
+        headers: dict[str, str] | None = None,
+        *,
+        receive_buffer: int = 0,
+        **query: Any,
     ) -> None:
         """Connect and send the request; ``query`` becomes the query string."""
         self.messages: list[Message] = []
@@ -26,7 +32,11 @@ class StreamClient:
         if session:
             lines.append(f"Cookie: sessionid={session}")
         lines.extend(f"{name}: {value}" for name, value in (headers or {}).items())
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self.socket = socket.socket()
+        if receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.settimeout(10)
+        self.socket.connect(("127.0.0.1", port))
         self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
 
     def __enter__(self) -> "StreamClient":

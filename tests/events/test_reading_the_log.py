@@ -87,14 +87,16 @@ def test_a_reader_begins_at_the_end_of_the_log(heard: Heard) -> None:
 
 
 def test_a_long_backlog_comes_in_several_batches(started: Heard) -> None:
-    count = 2 * tail.BATCH + 3
+    count = 2 * tail.ROWS_AT_ONCE + 3
     with transaction.atomic():
         for number in range(count):
-            Event(topic="service", key=str(number), data={}, at=timezone.now()).save()
+            Event(topic="service", key=str(number), data={"x": "x" * 200}, at=timezone.now()).save()
         publish("service", "last", {})
     started.wait(lambda: len(started.ids()) == count + 1, "all of them")
     assert started.ids() == sorted(started.ids())
-    assert max(len(batch.rows) for batch in started.batches) <= tail.BATCH
+    sizes = [sum(len(row.chunk) for row in batch.rows) for batch in started.batches]
+    assert max(sizes) <= tail.BATCH_BYTES
+    assert sum(size > tail.BATCH_BYTES / 2 for size in sizes) > 3
 
 
 def test_transactions_that_commit_in_another_order_than_they_began_lose_nothing(started: Heard) -> None:

@@ -93,7 +93,7 @@ def test_a_client_that_reconnects_misses_nothing_and_hears_nothing_twice(site: S
     last = str(start)
     while any(writer.is_alive() for writer in writers) or len(got) < len(published):
         header = chance.random() < 0.5
-        query = {} if header else {"last_event_id": last}
+        query: dict[str, Any] = {} if header else {"last_event_id": last}
         headers = {"Last-Event-ID": last} if header else {}
         with StreamClient(site.ports[0], session, headers, topics="service", **query) as stream:
             stream.start()

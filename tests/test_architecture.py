@@ -213,13 +213,13 @@ def test_the_version_is_the_same_everywhere() -> None:
 
 
 def sleeps(path: Path) -> Iterator[str]:
-    """Yield the calls of ``sleep`` with a fixed duration that are not the pause of a polling loop.
+    """Yield the calls of ``sleep`` with a fixed duration that are not the pause of a loop.
 
     One with a comment beside it, which says what it is for, is allowed.
     """
     lines = path.read_text(encoding="utf-8").splitlines()
     tree = ast.parse(path.read_bytes())
-    loops = [node for node in ast.walk(tree) if isinstance(node, ast.While)]
+    loops = [node for node in ast.walk(tree) if isinstance(node, ast.While | ast.For)]
     polling = {id(node) for loop in loops for node in ast.walk(loop)}
     for node in ast.walk(tree):
         if (

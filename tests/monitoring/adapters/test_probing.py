@@ -64,7 +64,7 @@ def saying(data: bytes, *, then_wait: bool = False) -> Answer:
         writer.write(data)
         await writer.drain()
         if then_wait:
-            await asyncio.sleep(60)
+            await asyncio.sleep(60)  # longer than any probe waits
 
     return answer
 

@@ -47,7 +47,7 @@ def test_a_grandchild_that_keeps_a_core_busy_is_charged_to_the_service(spawner: 
     sampler = Sampler()
     sampler.sample({"it": process.identity})
     before, started = own_cpu_seconds(process), time.monotonic()
-    time.sleep(0.5)
+    time.sleep(0.5)  # the time over which CPU is measured
     usage = sampler.sample({"it": process.identity})["it"]
     used, elapsed = own_cpu_seconds(process) - before, time.monotonic() - started
     # Other tests may take most of the machine, so what counts is what the kernel says it got.
@@ -85,7 +85,7 @@ def test_a_new_run_begins_at_zero_and_the_gone_are_forgotten(spawner: Spawner) -
     spawner.wait_for_line("ready")
     sampler.sample({"it": first.identity})
     second = spawner.program("worker_below.py", "burn")
-    time.sleep(0.1)
+    time.sleep(0.1)  # so that CPU time would show
     assert sampler.sample({"it": second.identity})["it"].cpu_percent == 0.0
     assert sampler.sample({"it": first.identity})["it"].cpu_percent == 0.0
     assert sampler.sample({}) == {}

@@ -26,10 +26,13 @@ def outage(database_url: str) -> Iterator[None]:
 def _file_away(path: Path) -> Iterator[None]:
     aside = path.with_name(path.name + ".aside")
     os.rename(path, aside)
+    # Or the next connect would make a file here, which takes up the other's write-ahead log.
+    path.mkdir()
     try:
         yield
     finally:
-        os.rename(aside, path)  # over an empty file that somebody may have made meanwhile
+        path.rmdir()
+        os.rename(aside, path)
 
 
 @contextlib.contextmanager

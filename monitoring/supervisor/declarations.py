@@ -1,5 +1,6 @@
 """Reads what is declared for a node, and finds out cheaply what of it has changed."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.utils import timezone
@@ -10,7 +11,7 @@ from monitoring.models import Dependency, Service, ServiceStatus
 from monitoring.states import Health, Intent, Reason, State
 from monitoring.supervisor.records import Declared, StatusRow
 
-_IGNORED = frozenset({"id", "description", "created_at", "updated_at", "warning", "group"})
+_IGNORED = frozenset({"id", "key", "description", "created_at", "updated_at", "warning", "group"})
 
 
 class Declarations:
@@ -20,6 +21,7 @@ class Declarations:
         """Begin with nothing known."""
         self._node = node
         self._rows: dict[int, tuple[Any, ...]] = {}
+        self._keys: set[str] = set()
         self._cursor = 0
 
     def all(self) -> tuple[Declared, ...]:
@@ -36,6 +38,10 @@ class Declarations:
         news = Event.objects.after(self._cursor).filter(id__lte=last, topic="service")
         self._cursor = last
         return news.filter(data__has_any_keys=["declared", "deleted"]).exists()
+
+    def knows(self, keys: Iterable[str]) -> bool:
+        """Return whether all of these services were there at the last reading. No query."""
+        return self._keys.issuperset(keys)
 
     def changed(self) -> tuple[tuple[Declared, ...], frozenset[int]]:
         """Return the services that are new or differ, and the primary keys of those that are gone.
@@ -84,7 +90,9 @@ class Declarations:
             .values_list("service_id", "needs__key", "condition")
         ):
             needs.setdefault(pk, []).append((key, condition))
-        return {row[0]: (*row[1:], needs.get(row[0], [])) for row in services.values_list("pk", *fields)}
+        rows = list(services.values_list("pk", "key", *fields))
+        self._keys = {row[1] for row in rows}
+        return {row[0]: (*row[1:], needs.get(row[0], [])) for row in rows}
 
 
 def _status(service: Service) -> StatusRow:

@@ -194,9 +194,8 @@ class OperationsDesk:
         elif s.state in (State.FATAL, State.EXITED, State.BACKOFF, State.STOPPED):
             code = s.reason or s.state.lower()
             detail = s.detail or REASON_WORDS[s.reason] or "It did not start."
-            if s.state is State.BACKOFF:
-                detail = f"{detail} It is tried again."
-            self._end(entry.key, "FAILED", code, _sentence(detail))
+            again = " It is tried again." if s.state is State.BACKOFF else ""
+            self._end(entry.key, "FAILED", code, _sentence(detail) + again)
         else:
             self._tell(followed, _doing(entry))
 

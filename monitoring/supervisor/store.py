@@ -221,15 +221,18 @@ class Store:
             self._due["reload"] = now + RELOAD_SECONDS
 
     def _look(self) -> None:
-        """See what others have committed: operations, cancellations, declarations."""
-        if orders := self._operations.claim():
+        """See what others have committed: declarations, operations, cancellations."""
+        orders = self._operations.claim()
+        # Looked for after the claim and delivered before it: an operation may be on a service that was
+        # declared a moment ago.
+        if self._declarations.announced() or not self._declarations.knows(order.key for order in orders):
+            self._changed()
+        if orders:
             self._deliver("orders_came", orders)
         lost, cancelled = self._operations.look()
         self._lost(lost)
         if cancelled:
             self._deliver("cancels_came", cancelled)
-        if self._declarations.announced():
-            self._changed()
 
     def _changed(self) -> None:
         declared, gone = self._declarations.changed()

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -49,9 +50,10 @@ def services(*arguments: str) -> Outcome:
 
 
 def report_now(name: str = "") -> Node:
-    """Let a node look supervised for ten seconds."""
+    """Let a node look supervised for the rest of the test, however slow the machine is."""
     node = make_node(name)
-    Node.objects.filter(pk=node.pk).update(supervisor_pid=1, heartbeat_at=timezone.now())
+    later = timezone.now() + timedelta(hours=1)
+    Node.objects.filter(pk=node.pk).update(supervisor_pid=1, heartbeat_at=later)
     return node
 
 
@@ -66,6 +68,11 @@ def succeed(operation: Operation) -> None:
 
 def fail(operation: Operation) -> None:
     lifecycle.finish(operation, Status.FAILED, "port-busy", "Port 8101 is held by nginx (pid 4711).")
+
+
+def fall_silent(_operation: Operation) -> None:
+    """Take an operation up and never be heard of again."""
+    Node.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=1))
 
 
 @contextmanager

@@ -14,9 +14,11 @@ from django.db import transaction
 
 from medimgr.events.log import publish
 from medimgr.events.models import Connection, Event
+from monitoring.models import Service
 from tests.events.conftest import HEARTBEAT, Site
 from tests.events.outage import outage
 from tests.events.stream_client import StreamClient
+from tests.factories import make_service
 
 pytestmark = pytest.mark.both_databases
 
@@ -323,3 +325,47 @@ def test_streams_stay_open_while_the_database_is_away(site: Site) -> None:
         after = site.publish("service", "after")
         assert int(stream.next("service").id) == after
         assert stream.next("heartbeat").data["database"] == "ok"
+
+
+# --- a log beside the events -----------------------------------------------------------------------
+
+
+def test_a_log_rides_on_the_stream_of_a_page(site: Site) -> None:
+    with site.instance.database():
+        make_service("talker")
+    log = site.instance.data_dir / "logs" / "talker.log"
+    log.parent.mkdir(exist_ok=True)
+    log.write_text("before\n")
+    with site.open(log="talker") as stream:
+        first = stream.next("log").data
+        assert (first["service"], first["lines"], first["offset"]) == ("talker", ["before"], 7)
+        with log.open("a") as file:
+            file.write("after\n")
+        site.publish("service", "k")
+        got = {
+            message.name: message
+            for message in (stream.next("log", "service"), stream.next("log", "service"))
+        }
+        assert got["log"].data["lines"] == ["after"]
+        assert got["service"].data["key"] == "k"
+        following = {"log_offset": got["log"].data["offset"], "log_inode": first["inode"]}
+    with site.open(log="talker", **following) as stream:
+        assert stream.next("log").data["lines"] == []
+    site.wait_for_rows(0, 2)
+
+
+def test_a_log_needs_a_permission_of_its_own_and_a_service(site: Site) -> None:
+    viewer = site.person("looks-only", "view_service")
+    assert refusal(site.connect(viewer, log="talker"))["status"] == 403
+    assert refusal(site.connect(log="no-such-service"))["code"] == "unknown-service"
+
+
+def test_who_may_no_longer_read_logs_loses_the_stream(site: Site) -> None:
+    session = site.person("log-reader", "view_service", "tail_service")
+    with site.instance.database():
+        Service.objects.filter(key="talker").exists() or make_service("talker")
+    with site.open(session, log="talker") as stream:
+        with site.instance.database():
+            user = User.objects.get(username="log-reader")
+            user.user_permissions.remove(Permission.objects.get(codename="tail_service"))
+        assert stream.next("bye", timeout=2 * HEARTBEAT + 1).data["reason"] == "session-ended"

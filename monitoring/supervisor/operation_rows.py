@@ -66,6 +66,7 @@ class OperationRows:
             if isinstance(note, Finish):
                 if note.status == Status.SUCCESS:
                     operation.progress_done = operation.progress_total
+                    operation.progress_message = ""  # "starting, pid 7" is not true any more
                 lifecycle.finish(operation, note.status, note.code, note.detail)
                 self._forget({note.operation})
             else:

@@ -18,7 +18,7 @@
   }
 
   async function request(method, path, body) {
-    const options = { method, headers: { Accept: "application/json" }, redirect: "manual", cache: "no-store" };
+    const options = { method, headers: { Accept: "application/json", "X-Medimgr-Page": location.pathname }, redirect: "manual", cache: "no-store" };
     if (method !== "GET") {
       options.headers["X-CSRFToken"] = csrfToken();
       options.headers["Content-Type"] = "application/json";

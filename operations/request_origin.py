@@ -13,7 +13,8 @@ PAGE_HEADER = "X-Medimgr-Page"
 def requester_of(request: HttpRequest, source: str) -> Requester:
     """Return the logged-in user of ``request`` as a requester; ``source`` is page, admin or api.
 
-    What one of our pages asks of the API has ``page`` as its source. Raises TypeError for a request that nobody is logged in to: views demand a permission first.
+    What one of our pages asks of the API has ``page`` as its source. Raises TypeError for a request that
+    nobody is logged in to: views demand a permission first.
     """
     user = request.user
     if not isinstance(user, User):

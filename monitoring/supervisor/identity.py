@@ -59,20 +59,23 @@ def parse_stat(line: bytes) -> ProcEntry:
     The program's name stands in brackets and may hold anything, brackets and line ends included, so the
     numbers begin behind the last closing one.
     """
-    field = line[line.rindex(b")") + 2 :].split()
-    # field[n - 3] is field n of proc(5): the pid and the name are cut off.
+    rest = line[line.rindex(b")") + 2 :]
+    # field[n - 3] is field n of proc(5): the pid and the name are cut off. Positional, and no more fields
+    # than are needed: this is what a pass over all processes spends most of its time with.
+    field = rest.split(None, 22)
+    state = field[0].decode("ascii")
     return ProcEntry(
-        ppid=int(field[1]),
-        pgrp=int(field[2]),
-        session=int(field[3]),
-        start_ticks=int(field[19]),
-        cpu_ticks=int(field[11]) + int(field[12]),
-        children_ticks=int(field[13]) + int(field[14]),
-        rss_bytes=int(field[21]) * _PAGE,
-        state=field[0].decode("ascii"),
-        threads=int(field[17]),
-        flags=int(field[6]),
-        exit_status=int(field[49]),
+        int(field[1]),
+        int(field[2]),
+        int(field[3]),
+        int(field[19]),
+        int(field[11]) + int(field[12]),
+        int(field[13]) + int(field[14]),
+        int(field[21]) * _PAGE,
+        state,
+        int(field[17]),
+        int(field[6]),
+        int(rest.split()[49]) if state == "Z" else 0,
     )
 
 

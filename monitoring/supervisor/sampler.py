@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from monitoring.supervisor.identity import Identity, ProcEntry
 from monitoring.supervisor.proctable import MarkerCache, ProcTable, assign
@@ -25,10 +25,13 @@ class Usage:
 class _Before:
     """What a run's tree had used at the last sample."""
 
-    ticks: dict[tuple[int, int], int] = field(default_factory=dict)
-    children: dict[tuple[int, int], int] = field(default_factory=dict)
-    uncollected: int = 0
+    ticks: dict[tuple[int, int], tuple[int, int]]
+    """(pid, start_ticks) → ticks of its own, ticks of children that it has collected."""
+    uncollected: int
     """Ticks of processes that had gone without their parent having been seen to collect them."""
+
+
+_NOTHING = _Before({}, 0)
 
 
 class Sampler:
@@ -52,40 +55,35 @@ class Sampler:
         elapsed, self._at = now - self._at, now
         after: dict[str, _Before] = {}
         usages: dict[str, Usage] = {}
+        most = 100.0 * (os.cpu_count() or 1)
         for key, pids in assign(table, identities, self.cache).items():
             run_id = identities[key].run_id
             before = self._before.get(run_id)
-            after[run_id], used = _account(table, pids, before)
+            after[run_id], used = _account(table, pids, before or _NOTHING)
             percent = 0.0
-            if before is not None and elapsed > 0:
-                percent = 100.0 * used / _TICKS_PER_SECOND / elapsed
-            live = [table[pid] for pid in pids if table[pid].alive]
-            usages[key] = Usage(
-                cpu_percent=round(min(percent, 100.0 * (os.cpu_count() or 1)), 1),
-                memory_bytes=sum(entry.rss_bytes for entry in live),
-                processes=len(live),
-            )
+            if used and before is not None and elapsed > 0:
+                percent = round(min(100.0 * used / _TICKS_PER_SECOND / elapsed, most), 1)
+            live = [entry for pid in pids if (entry := table[pid]).alive]
+            usages[key] = Usage(percent, sum(entry.rss_bytes for entry in live), len(live))
         self._before = after
         return usages
 
 
-def _account(table: Mapping[int, ProcEntry], pids: set[int], before: _Before | None) -> tuple[_Before, int]:
+def _account(table: Mapping[int, ProcEntry], pids: set[int], before: _Before) -> tuple[_Before, int]:
     """Return what to remember, and the ticks that the tree has used since ``before``.
 
     A child that came and went between two samples is seen in its parent's count of collected children
     only. That count also brings back what had been counted while the child lived, so that is taken off.
     """
-    after = _Before()
-    old = before or _Before()
+    ticks = {(pid, (e := table[pid]).start_ticks): (e.cpu_ticks, e.children_ticks) for pid in pids}
+    if ticks == before.ticks:
+        return before if not before.uncollected else _Before(ticks, 0), 0
     own = collected = 0
-    for pid in pids:
-        entry = table[pid]
-        key = (pid, entry.start_ticks)
-        after.ticks[key] = entry.cpu_ticks
-        after.children[key] = entry.children_ticks
+    for process, (own_now, collected_now) in ticks.items():
         # A process that was not there at the last sample has used all it has since then.
-        own += max(0, entry.cpu_ticks - old.ticks.get(key, 0))
-        collected += max(0, entry.children_ticks - old.children.get(key, 0))
-    lost = sum(ticks + old.children[key] for key, ticks in old.ticks.items() if key not in after.ticks)
-    after.uncollected = max(0, lost - collected)
-    return after, own + max(0, collected - lost - old.uncollected)
+        own_before, collected_before = before.ticks.get(process, (0, 0))
+        own += max(0, own_now - own_before)
+        collected += max(0, collected_now - collected_before)
+    lost = sum(sum(had) for process, had in before.ticks.items() if process not in ticks)
+    used = own + max(0, collected - lost - before.uncollected)
+    return _Before(ticks, max(0, lost - collected)), used

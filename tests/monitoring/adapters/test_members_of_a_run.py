@@ -175,7 +175,8 @@ def test_a_name_cannot_pretend_to_be_numbers(name: bytes, state: str, numbers: l
     assert (found.ppid, found.pgrp, found.session) == tuple(numbers[:3])
     assert found.start_ticks == numbers[18]
     assert found.cpu_ticks == numbers[10] + numbers[11]
-    assert found.exit_status == numbers[48]
+    assert found.rss_bytes == numbers[20] * os.sysconf("SC_PAGE_SIZE")
+    assert found.exit_status == (numbers[48] if state == "Z" else 0)
 
 
 @pytest.mark.parametrize("name", ["a) R 1 (b", "))))", "x y\nz"])

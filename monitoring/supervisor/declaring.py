@@ -1,9 +1,10 @@
 """Keeps the supervised services equal to the declared ones: added, changed, renamed, deleted."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
-from monitoring.states import Health, State
+from monitoring.states import Health, Reason, State
 from monitoring.supervisor.admission import Admission
 from monitoring.supervisor.entry import Entry
 from monitoring.supervisor.happenings import Boot, Deleted, Event, SpecChanged
@@ -82,6 +83,9 @@ class Declaring:
 
     def _add(self, declared: Declared) -> None:
         entry = self._entries[declared.spec.key] = entry_of(declared)
+        if entry.situation.alive:
+            # Renamed, or moved here from another node: the process that this tells of is not ours.
+            entry.situation = replace(entry.situation, state=State.STOPPED, health=Health.UNKNOWN)
         if not self.closed:
             self._feed(entry, Boot(fresh=True))
 
@@ -102,7 +106,8 @@ def entry_of(declared: Declared) -> Entry:
             state=status.state if status.state is not State.UNKNOWN else State.STOPPED,
             intent=status.intent,
             health=status.health if status.state is State.RUNNING else Health.UNKNOWN,
-            reason=status.reason,
+            # Every take-over is news, the second in a row too.
+            reason=status.reason if status.reason is not Reason.ADOPTED else Reason.NONE,
             detail=status.detail,
             cause=status.reason,
             restarts=status.restarts,

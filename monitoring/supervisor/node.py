@@ -125,7 +125,7 @@ class Supervisor:
             if entry.spec.builtin and entry.situation.needs_restart:
                 self.feed(entry, happened.Restart(Reason.CONFIG))
         self._draining = False
-        self._drain()
+        self._look_at_waiting()
         self._measure()
 
     def stop(self, why: str = "The supervisor was stopped.") -> None:

@@ -518,6 +518,14 @@ def test_boot_runs_what_had_completed_only_when_everything_starts_afresh() -> No
     assert run(exited, happened.Boot(fresh=True))[0].state is State.WAITING
 
 
+def test_boot_goes_on_where_a_killed_supervisor_was() -> None:
+    backoff = replace(SITUATIONS[State.BACKOFF], timers=())
+    after, _ = run(backoff, happened.Boot(fresh=False))
+    assert (after.state, after.reason) == (State.WAITING, Reason.CRASH)
+    just_failed = SITUATIONS[State.BACKOFF]
+    assert run(just_failed, happened.Boot(fresh=False))[0] == just_failed
+
+
 def test_an_adopted_process_runs_on() -> None:
     after, effects = run(SITUATIONS[State.RUNNING], happened.Adopted(RUN, 4711, age=50.0))
     assert (after.state, after.pid, after.reason) == (State.RUNNING, 4711, Reason.ADOPTED)

@@ -98,13 +98,15 @@ def set_auto_recovery(s: Situation, event: Any, c: Context) -> Move:
 
 def boot(s: Situation, event: Boot, c: Context) -> Move:  # noqa: ARG001
     """Boot without a process: start what is wanted up."""
-    settled = s.state in (State.EXITED, State.FATAL)
-    if s.intent is Intent.DOWN or (settled and not event.fresh):
+    if s.intent is Intent.DOWN:
         return s, ()
-    fresh = afresh(s, Reason.BOOT)
-    if not event.fresh:
-        fresh = replace(fresh, restarts=s.restarts)
-    return replace(fresh, state=State.WAITING, reason=Reason.BOOT, detail="", timers=()), ()
+    if event.fresh or s.state is State.STOPPED:
+        fresh = afresh(s, Reason.BOOT)
+        return replace(fresh, state=State.WAITING, reason=Reason.BOOT, detail="", timers=()), ()
+    if s.state is State.BACKOFF and not s.timers:
+        # The predecessor's timer died with it.
+        return replace(s, state=State.WAITING), ()
+    return s, ()
 
 
 def note_spec(s: Situation, event: SpecChanged, c: Context) -> Move:

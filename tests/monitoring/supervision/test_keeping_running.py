@@ -1,5 +1,6 @@
 """What ends unasked comes back, as its declaration says, and never twice."""
 
+import itertools
 import os
 import signal
 import time
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from medimgr.events.models import Event
+from medimgr.events.models import Event, Tick
 from monitoring.models import Service, Transition
 from tests.monitoring.supervision.ward import Ward, program
 
@@ -42,7 +43,7 @@ def test_each_failed_start_waits_longer_than_the_one_before(shared_ward: Ward) -
     service = shared_ward.declare(command=["false"], backoff_base_seconds=0.1, start_seconds=5.0)
     shared_ward.wait(lambda: len(shared_ward.runs(service)) >= 4, "four tries")
     starts = [run.started_at for run in shared_ward.runs(service)][:4]
-    gaps = [(later - earlier).total_seconds() for earlier, later in zip(starts, starts[1:], strict=False)]
+    gaps = [(later - earlier).total_seconds() for earlier, later in itertools.pairwise(starts)]
     assert gaps[0] >= 0.09
     assert gaps[1] >= 0.18
     assert gaps[2] >= 0.36
@@ -143,7 +144,7 @@ def test_history_is_in_order_and_without_gaps(shared_ward: Ward) -> None:
         shared_ward.reaches(service, "RUNNING")
     rows = list(Transition.objects.filter(service=service).order_by("id"))
     assert rows[0].from_state == "STOPPED"
-    for earlier, later in zip(rows, rows[1:], strict=False):
+    for earlier, later in itertools.pairwise(rows):
         assert earlier.to_state == later.from_state
         assert earlier.at <= later.at
 
@@ -161,8 +162,6 @@ def test_its_log_has_what_it_wrote_and_each_run_knows_where_it_begins(shared_war
 
 
 def test_the_tick_has_its_cpu_and_memory(shared_ward: Ward) -> None:
-    from medimgr.events.models import Tick
-
     service = shared_ward.declare(command=["sh", "-c", "while :; do :; done"])
     shared_ward.reaches(service, "RUNNING")
 

@@ -96,8 +96,8 @@ class Ward:
         except AssertionError as error:
             status = found[0]
             raise AssertionError(
-                f"{error}\n{service.key} is {status.state} ({status.reason}: {status.detail}), pid {status.pid}\n"
-                + "\n".join(self.history(service))
+                f"{error}\n{service.key} is {status.state} ({status.reason}: {status.detail}), "
+                f"pid {status.pid}\n" + "\n".join(self.history(service))
             ) from None
         return found[0]
 

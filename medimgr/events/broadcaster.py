@@ -136,7 +136,7 @@ class Broadcaster:
             for stream in list(self._by_topic.get(row.topic, {}).values()):
                 stream.offer_event(row.id, row.chunk)
             if row.topic == "connection" and row.data.get("connected") is False:
-                self._end_removed(row.key, row.data.get("reason", ""))
+                self._end_removed(row.key, str(row.data.get("reason")))
         for measured in batch.ticks:
             self._take_tick(measured)
 

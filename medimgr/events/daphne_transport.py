@@ -31,6 +31,11 @@ def request_behind(send: Send) -> Any | None:
     return request if all(hasattr(request, name) for name in expected) else None
 
 
+def is_connected(request: Any) -> bool:
+    """Return whether the client of ``request`` is still there, as far as Twisted knows."""
+    return request.channel is not None
+
+
 class DaphneSink:
     """Writes to one client through Daphne, and tells the subscription when the client does not read."""
 
@@ -89,7 +94,7 @@ class DaphneSink:
         raise RuntimeError("Daphne's send() waits for something, which medimgr does not reckon with.")
 
     def _end_response(self) -> None:
-        if self._request.channel is None:
+        if not is_connected(self._request):
             return  # the connection is gone, and Twisted has let go of the producer with it
         try:
             self._request.unregisterProducer()

@@ -9,7 +9,7 @@ from django.db import connections
 from django.http import StreamingHttpResponse
 
 from medimgr.events.broadcaster import Broadcaster
-from medimgr.events.daphne_transport import DaphneSink, Send, request_behind
+from medimgr.events.daphne_transport import DaphneSink, Send, is_connected, request_behind
 from medimgr.events.subscription import End, Subscription
 
 
@@ -53,8 +53,9 @@ class EventStreamResponse(StreamingHttpResponse):
             return
         await sync_to_async(release_database)()
         try:
-            self.broadcaster.open(self.subscription, DaphneSink(request, send, self.subscription))
-            await self.subscription.done
+            if is_connected(request):  # the client may have left, and the news of it be on its way to us
+                self.broadcaster.open(self.subscription, DaphneSink(request, send, self.subscription))
+                await self.subscription.done
         finally:
             self.subscription.lose()
 

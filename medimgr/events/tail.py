@@ -95,19 +95,25 @@ class Reader:
             self._thread.join(timeout)
 
     def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._read_until_trouble()
-            except LoopGone:
-                return
-            except TROUBLE as error:
-                self._note_away(True, error)
-            except Exception:
-                logger.exception("The event reader failed; it starts again.")
-                self._note_away(True, None)
-            finally:
-                connection.close()
-            self._stop.wait(RETRY_SECONDS)
+        try:
+            while not self._stop.is_set():
+                self._read_and_report()
+                self._stop.wait(RETRY_SECONDS)
+        except LoopGone:
+            return
+
+    def _read_and_report(self) -> None:
+        try:
+            self._read_until_trouble()
+        except LoopGone:
+            raise
+        except TROUBLE as error:
+            self._note_away(True, error)
+        except Exception:
+            logger.exception("The event reader failed; it starts again.")
+            self._note_away(True, None)
+        finally:
+            connection.close()
 
     def _note_away(self, away: bool, error: Exception | None) -> None:
         if away == self._away:

@@ -1,6 +1,7 @@
 """Clients that read late or never, in a hurry or without manners: each bounded, none a trouble."""
 
 import os
+import random
 import socket
 import threading
 import time
@@ -77,9 +78,9 @@ def test_no_client_behaviour_makes_a_worker_complain(site: Site) -> None:
             client.sendall(data)
 
     def hasty(number: int) -> None:
-        for _ in range(8):
+        for _ in range(25):
             stream = StreamClient(port, session, topics="service")
-            time.sleep(0.004 * number)  # leaves at every stage of the opening
+            time.sleep(random.uniform(0, 0.03))  # leaves at every stage of the opening
             stream.abort() if number % 2 else stream.close()
 
     request = f"GET /events/?topics=service HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: sessionid={session}\r\n"

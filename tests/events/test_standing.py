@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.contrib.sessions.models import Session
 from django.db.models import Model
 from django.utils import timezone
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 from pytest_django import DjangoAssertNumQueries
@@ -97,6 +97,7 @@ def test_a_hundred_listeners_cost_as_many_queries_as_two(
 class TestTheSameAnswerForManyAsForOne(TestCase):
     """``permitted_users`` is ``may`` for many: a property over who holds what, and how."""
 
+    @settings(max_examples=20, deadline=None)
     @given(
         people=st.lists(
             st.tuples(

@@ -142,7 +142,7 @@ async def test_nothing_is_read_for_a_page_that_does_not_read(log: Path) -> None:
     async with following(LogSource("backend", log)) as page:
         page.is_lagging = True
         write(log, "later\n")
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # ten polls, in which nothing may come
         assert page.lines == ["start"]
         page.is_lagging = False
         await page.wait(lambda: page.lines == ["start", "later"])
@@ -176,7 +176,7 @@ async def test_a_log_that_cannot_be_read_is_explained_once_and_tried_again(log: 
     log.symlink_to(log)  # ELOOP, for root too
     async with following(LogSource("backend", log)) as page:
         assert "cannot be read" in page.pieces[0]["problem"]
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # ten polls, in which nothing may come
         assert len(page.pieces) == 1
         log.unlink()
         write(log, "readable\n")

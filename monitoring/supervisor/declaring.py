@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from monitoring.states import Health, Reason, State
+from monitoring.states import Reason, State
 from monitoring.supervisor.admission import Admission
 from monitoring.supervisor.entry import Entry
 from monitoring.supervisor.happenings import Boot, Deleted, Event, SpecChanged
@@ -85,7 +85,7 @@ class Declaring:
         entry = self._entries[declared.spec.key] = entry_of(declared)
         if entry.situation.alive:
             # Renamed, or moved here from another node: the process that this tells of is not ours.
-            entry.situation = replace(entry.situation, state=State.STOPPED, health=Health.UNKNOWN)
+            entry.situation = replace(entry.situation, state=State.STOPPED)
         if not self.closed:
             self._feed(entry, Boot(fresh=True))
 
@@ -105,7 +105,6 @@ def entry_of(declared: Declared) -> Entry:
         situation=Situation(
             state=status.state if status.state is not State.UNKNOWN else State.STOPPED,
             intent=status.intent,
-            health=status.health if status.state is State.RUNNING else Health.UNKNOWN,
             # Every take-over is news, the second in a row too.
             reason=status.reason if status.reason is not Reason.ADOPTED else Reason.NONE,
             detail=status.detail,

@@ -110,7 +110,8 @@ class _Announcer:
     def __call__(self, entry: Entry) -> None:
         if self._said or not (entry.spec.builtin and is_web(entry.key)):
             return
-        if entry.state is State.RUNNING and entry.situation.health is Health.HEALTHY:
+        s = entry.situation
+        if s.state is State.RUNNING and s.health is Health.HEALTHY and not s.needs_restart:
             self._said = True
             self._command._say(f"medimgr is up: {self._url}  (Ctrl-C stops everything)")
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.both_databases
     ids=["missing file", "missing program", "no program", "missing directory", "unknown user"],
 )
 def test_what_trying_again_cannot_mend_is_fatal_and_named(
-    shared_ward: Ward, fields: dict[str, object], words: str
+    shared_ward: Ward, fields: dict[str, Any], words: str
 ) -> None:
     service = shared_ward.declare(**fields)
     status = shared_ward.reaches(service, "FATAL", reason="spawn-error")

@@ -3,6 +3,8 @@
 import contextlib
 import itertools
 import json
+import os
+import signal
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -41,10 +43,17 @@ def pid_in_journal(ward: Ward, service: Service) -> int | None:
     return None
 
 
-def test_crashes_are_mended_meanwhile_and_the_history_is_complete_afterwards(ward: Ward) -> None:
-    import os
-    import signal
+def respawned(ward: Ward, service: Service, old: int | None) -> int | None:
+    """Wait until there is another process than ``old``; return its pid."""
 
+    def another() -> bool:
+        return pid_in_journal(ward, service) not in (None, old)
+
+    ward.wait(another, f"{service.key} is respawned")
+    return pid_in_journal(ward, service)
+
+
+def test_crashes_are_mended_meanwhile_and_the_history_is_complete_afterwards(ward: Ward) -> None:
     ward.start()
     services = [
         ward.declare(backoff_base_seconds=0.02, backoff_cap_seconds=0.1, start_seconds=0.0) for _ in range(3)
@@ -56,10 +65,7 @@ def test_crashes_are_mended_meanwhile_and_the_history_is_complete_afterwards(war
             for service in services:
                 old = seen[service.key][-1]
                 os.kill(old or 0, signal.SIGKILL)
-                ward.instance.wait_for(
-                    lambda s=service, o=old: pid_in_journal(ward, s) not in (None, o), 10, "it is respawned"
-                )
-                seen[service.key].append(pid_in_journal(ward, service))
+                seen[service.key].append(respawned(ward, service, old))
         time.sleep(0.5)  # long enough for a write to have been tried and to have failed
         assert ward.running().alive
     for service in services:

@@ -9,6 +9,7 @@ from medimgr.events import topics
 from medimgr.events.log import last_event_id
 from medimgr.lib.access import may
 from medimgr.lib.staff_page import staff_page
+from operations import registry
 from operations.models import Operation, OperationQuerySet
 from operations.states import ACTIVE, Status
 from operations.words import label
@@ -79,5 +80,6 @@ def _page_data(request: HttpRequest, event_id: int) -> dict[str, Any]:
     return {
         "last_event_id": event_id,
         "topics": sorted(topics.visible(request.user, ["operation", "connection"])),
+        "labels": {name: kind.label for name, kind in registry.all_kinds().items()},
         "may": {verb: may(request.user, verb, Operation) for verb in ("cancel", "retry")},
     }

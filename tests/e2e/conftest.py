@@ -11,10 +11,11 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 from pytest_django import DjangoDbBlocker
 
 from tests.browser import launch_options
@@ -149,6 +150,19 @@ def running(
             stop_demo(started)
 
 
+@pytest.fixture(scope="session")
+def breakable(
+    tmp_path_factory: pytest.TempPathFactory, django_db_blocker: DjangoDbBlocker
+) -> Iterator[RunningMedimgr]:
+    """A second installation, whose processes tests kill and whose streams say something every second."""
+    with django_db_blocker.unblock():
+        started = start_demo(tmp_path_factory.mktemp("breakable"), MEDIMGR_STREAM_HEARTBEAT_SECONDS="1")
+        try:
+            yield started
+        finally:
+            stop_demo(started)
+
+
 # --- the browser -----------------------------------------------------------------------------------
 
 
@@ -164,19 +178,29 @@ def base_url(running: RunningMedimgr) -> str:
     return running.url
 
 
-@pytest.fixture(scope="session")
-def logged_in(browser: Browser, running: RunningMedimgr) -> dict[str, Any]:
-    """Log in once, through the page, and keep the cookies."""
+def log_in_page(page: Page, username: str = ADMIN, password: str = PASSWORD, next_page: str = "") -> None:
+    """Log in through the login page."""
+    page.goto(f"/login/?next={next_page}" if next_page else "/login/")
+    page.get_by_label("User name").fill(username)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
+
+
+def cookies_of(browser: Browser, running: RunningMedimgr, username: str = ADMIN) -> dict[str, Any]:
+    """Log in once, through the page, and return the cookies. The account's password is ``PASSWORD``."""
     context = browser.new_context(base_url=running.url)
     page = context.new_page()
-    page.goto("/login/")
-    page.get_by_label("User name").fill(ADMIN)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    log_in_page(page, username)
     page.wait_for_url("**/monitoring/")
     state: dict[str, Any] = dict(context.storage_state())
     context.close()
     return state
+
+
+@pytest.fixture(scope="session")
+def logged_in(browser: Browser, running: RunningMedimgr) -> dict[str, Any]:
+    """Return the cookies of the administrator in the shared installation."""
+    return cookies_of(browser, running)
 
 
 @pytest.fixture(scope="session")
@@ -192,16 +216,54 @@ def browser_context_args(
     }
 
 
+def watch_for_faults(context: BrowserContext) -> list[str]:
+    """Return the list of what goes wrong in the pages of a context: it grows as it happens.
+
+    Exceptions, errors on the console (a broken Content-Security-Policy is one), requests to other hosts.
+    That a resource could not be loaded is none: tests break the server and ask for what is refused.
+    """
+    faults: list[str] = []
+
+    def said(message: ConsoleMessage) -> None:
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            faults.append(message.text)
+
+    def asked(request: Request) -> None:
+        if urlsplit(request.url).hostname not in ("127.0.0.1", None):
+            faults.append(f"asked {request.url}")
+
+    context.on("weberror", lambda error: faults.append(str(error.error)))
+    context.on("console", said)
+    context.on("request", asked)
+    return faults
+
+
 @pytest.fixture
 def context(context: BrowserContext) -> Iterator[BrowserContext]:
-    """Fail a test whose pages threw an exception or broke the Content-Security-Policy."""
-    faults: list[str] = []
-    context.on("weberror", lambda error: faults.append(str(error.error)))
-    context.on(
-        "console",
-        lambda message: faults.append(message.text) if "Content Security Policy" in message.text else None,
-    )
+    """Fail a test whose pages threw an exception, said an error or asked a foreign host."""
+    faults = watch_for_faults(context)
     yield context
+    assert faults == []
+
+
+@pytest.fixture(scope="session")
+def logged_in_to_breakable(browser: Browser, breakable: RunningMedimgr) -> dict[str, Any]:
+    """Return the cookies of the administrator in the installation that tests break."""
+    return cookies_of(browser, breakable)
+
+
+@pytest.fixture
+def breakable_context(
+    browser: Browser, breakable: RunningMedimgr, logged_in_to_breakable: dict[str, Any]
+) -> Iterator[BrowserContext]:
+    """Return a browser that is logged in to the installation that tests break."""
+    cookies: Any = logged_in_to_breakable
+    context = browser.new_context(
+        base_url=breakable.url, storage_state=cookies, viewport={"width": 1280, "height": 800}
+    )
+    faults = watch_for_faults(context)
+    yield context
+    context.close()
     assert faults == []
 
 

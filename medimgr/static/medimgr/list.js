@@ -47,9 +47,7 @@
       const link = row.querySelector('[data-field="name"]');
       link.href = link.getAttribute("href").replace("/_/", `/${encodeURIComponent(item.key)}/`);
       medimgr.setText(row.querySelector('[data-field="key"]'), item.key);
-      const pick = row.querySelector("[data-pick]");
-      pick.disabled = false;
-      pick.setAttribute("aria-label", `Select ${item.name}`);
+      row.querySelector("[data-pick]").disabled = false;
       this.body.append(row);
       const entry = new medimgr.Row(row);
       this.rows.set(item.key, entry);

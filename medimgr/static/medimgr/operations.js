@@ -6,7 +6,7 @@
   const ACTIVE = new Set(["PENDING", "RUNNING"]);
   const FAILED = new Set(["FAILED", "TIMEOUT"]);
   const field = (root, name) => root.querySelector(`[data-field="${name}"]`);
-  const verb = (operation) => words.capital(operation.kind.slice(operation.kind.indexOf(".") + 1).replaceAll("-", " "));
+  const label = (operation) => page.labels[operation.kind] || operation.kind; // as operations/words.py
 
   function took(operation) {
     if (!operation.started_at) return words.NOTHING;
@@ -27,7 +27,7 @@
       row.dataset.operation = operation.id;
       body.prepend(row);
       document.getElementById("no-operations").hidden = true;
-      medimgr.setText(field(row, "label"), verb(operation));
+      medimgr.setText(field(row, "label"), label(operation));
     }
     medimgr.setAttribute(row, "data-status", operation.status);
     field(row, "label").href = operation.url;

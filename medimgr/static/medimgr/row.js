@@ -21,6 +21,7 @@
   medimgr.Row = class {
     constructor(root) {
       this.root = root;
+      this.pick = root.querySelector("[data-pick]");
       this.fields = {};
       for (const name of FIELDS) this.fields[name] = root.querySelector(`[data-field="${name}"]`);
     }
@@ -33,6 +34,7 @@
       if (root.hasAttribute("data-trouble") !== Boolean(trouble)) root.toggleAttribute("data-trouble", Boolean(trouble));
       medimgr.setText(fields.name, item.name);
       medimgr.setAttribute(fields.name, "title", item.description ? `${item.name}: ${item.description}` : item.name);
+      medimgr.setAttribute(this.pick, "aria-label", `Select ${item.name}`);
       medimgr.setText(fields.state, words.capital(item.state));
       const why = explanation(item, trouble);
       medimgr.setText(fields.explanation, why);

@@ -76,7 +76,7 @@
     },
 
     capital(word) {
-      return word.charAt(0) + word.slice(1).toLowerCase();
+      return word.charAt(0).toUpperCase() + word.slice(1).toLowerCase();
     },
 
     reason(reason, detail) {

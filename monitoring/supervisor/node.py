@@ -93,7 +93,9 @@ class Supervisor:
             self._orphans_left if self._orphans else None,
         )
         self._admission = Admission(self.entries, self._held_back)
-        self._desk = OperationsDesk(self.entries, self.feed, store.queue.put, self._admission.dependents)
+        self._desk = OperationsDesk(
+            self.entries, loop, self.feed, store.queue.put, self._admission.dependents
+        )
         self._recorder = Recorder(store.queue, self._desk.operation_of)
         self._declaring = Declaring(
             self.entries, self.feed, self._admission, self._desk.target_gone, self._buried

@@ -34,7 +34,9 @@ class OperationRows:
             for operation in operations:
                 self._held[operation.pk] = operation
                 force = bool(operation.parameters.get("force", False))
-                orders.append(Order(operation.pk, operation.kind, operation.target_key, force))
+                orders.append(
+                    Order(operation.pk, operation.kind, operation.target_key, force, operation.batch)
+                )
             if len(operations) < _CLAIM_LIMIT:
                 break
         return orders

@@ -1,9 +1,11 @@
 """Turns operations into events for the machine, follows them, and decides how each ends.
 
 One operation per service at a time, which the database guarantees. Of services that are being stopped or
-restarted together, those that others need stop last.
+restarted together, those that others need stop last. What one request asked for comes in one after the
+other, so a stop among dependencies waits a moment for the rest of its batch.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -15,6 +17,12 @@ from monitoring.supervisor.records import Finish, Note, Order, Progress
 
 _STOPPING_KINDS = frozenset({handlers.STOP, handlers.RESTART})
 _STARTING_KINDS = frozenset({handlers.START, handlers.RESTART})
+
+
+QUIET_SECONDS = 0.1
+"""A batch is complete once nothing more of it has come for so long,"""
+LONGEST_SECONDS = 2.0
+"""or since its first operation came for so long."""
 
 
 @dataclass(slots=True)
@@ -33,6 +41,7 @@ class OperationsDesk:
     def __init__(
         self,
         entries: Mapping[str, Entry],
+        loop: asyncio.AbstractEventLoop,
         feed: Callable[[Entry, Event, Callable[[], None] | None], None],
         put: Callable[[Note], None],
         dependents: Callable[[str], list[Entry]],
@@ -41,10 +50,13 @@ class OperationsDesk:
         services that need one directly.
         """
         self._entries = entries
+        self._loop = loop
         self._feed = feed
         self._put = put
         self._dependents = dependents
         self._followed: dict[str, _Followed] = {}
+        self._batches: dict[str, tuple[float, float]] = {}
+        """When the first and the last operation of a batch came."""
         self.closed = ""
         """Why no operation is taken any more; empty while they are."""
 
@@ -65,7 +77,11 @@ class OperationsDesk:
     def take(self, orders: list[Order]) -> None:
         """Begin with operations that were claimed together."""
         taken = []
+        now = self._loop.time()
+        self._batches = {b: t for b, t in self._batches.items() if now - t[1] < LONGEST_SECONDS}
         for order in orders:
+            if order.batch:
+                self._batches[order.batch] = (self._batches.get(order.batch, (now, now))[0], now)
             entry = self._entries.get(order.key)
             if self.closed:
                 self._put(Finish(order.operation, "FAILED", Reason.SHUTDOWN, self.closed))
@@ -129,6 +145,10 @@ class OperationsDesk:
             return
         order = followed.order
         if order.kind in _STOPPING_KINDS and not order.force:
+            incomplete = self._incomplete(entry, order.batch)
+            if incomplete > 0:
+                self._loop.call_later(incomplete, self._begin, entry)
+                return
             before = self._goes_before(entry)
             if before:
                 self._tell(followed, f"waiting for {before} to stop first")
@@ -150,6 +170,13 @@ class OperationsDesk:
         followed.applied = True
         if self._followed.get(entry.key) is followed:
             self._judge(entry, followed)
+
+    def _incomplete(self, entry: Entry, batch: str) -> float:
+        """Return the seconds to wait for others of the batch, on which the order may depend."""
+        if batch not in self._batches or not (entry.spec.needs or self._dependents(entry.key)):
+            return 0.0
+        first, last = self._batches[batch]
+        return min(last + QUIET_SECONDS, first + LONGEST_SECONDS) - self._loop.time()
 
     def _goes_before(self, entry: Entry) -> str:
         """Return the names of services that need this one and are themselves being stopped now."""

@@ -117,6 +117,8 @@ class Order:
     kind: str
     key: str
     force: bool = False
+    batch: str = ""
+    """Shared by operations that were asked for together."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,7 +143,7 @@ def test_services_stopped_together_stop_in_the_order_of_their_dependencies(share
     for service in (backend, frontend):
         shared_ward.wait(lambda s=service: "ready" in shared_ward.log(s), "it catches the signal")
     # The needed one is asked for first; it has to wait all the same.
-    operations = [shared_ward.ask(service, "stop") for service in (backend, frontend)]
+    operations = [shared_ward.ask(service, "stop", batch="all-of-them") for service in (backend, frontend)]
     for operation in operations:
         assert shared_ward.ended(operation).status == "SUCCESS"
     ended = {
@@ -156,7 +156,7 @@ def test_services_restarted_together_come_up_in_the_order_of_their_dependencies(
     backend = shared_ward.declare()
     frontend = shared_ward.declare(needs=(backend,))
     shared_ward.reaches(frontend, "RUNNING")
-    operations = [shared_ward.ask(service, "restart") for service in (frontend, backend)]
+    operations = [shared_ward.ask(service, "restart", batch="both") for service in (frontend, backend)]
     for operation in operations:
         assert shared_ward.ended(operation).status == "SUCCESS"
     assert len(shared_ward.runs(backend)) == len(shared_ward.runs(frontend)) == 2

@@ -9,7 +9,7 @@ from monitoring.supervisor.entry import Entry
 from monitoring.supervisor.proctable import MarkerCache
 from monitoring.supervisor.sampler import Sampler
 
-DISK_SECONDS = 5
+DISK_SECONDS = 2
 """Every how many measurements the disk is looked at."""
 LOW_BYTES = 100 * 1024 * 1024
 LOW_SHARE = 0.02

@@ -69,15 +69,15 @@ def test_up_serves_says_where_and_stops_everything(ward: Ward, port: int) -> Non
 
 def test_kill_minus_nine_and_up_again_changes_no_pid_and_interrupts_nobody(ward: Ward, port: int) -> None:
     service = ward.declare()
-    first = up(ward, port, "--workers", "2")
+    first = up(ward, port)
     ward.reaches(service, "RUNNING")
     for one in Service.objects.filter(builtin=True):
         ward.reaches(one, "RUNNING")
     pids, own = builtin_pids(), ward.status(service).pid
-    assert len(pids) == 3
+    assert len(pids) == 2
     first.kill()
     assert all(health(port) == 200 for _ in range(10))
-    up(ward, port, "--workers", "2")
+    up(ward, port)
     for one in Service.objects.filter(builtin=True):
         ward.reaches(one, "RUNNING", reason="adopted")
     assert builtin_pids() == pids

@@ -7,7 +7,7 @@ from datetime import datetime
 from monitoring.states import State
 from monitoring.supervisor.identity import Identity
 from monitoring.supervisor.process import Process
-from monitoring.supervisor.records import DETAIL_LENGTH, Declared, RunRow, StatusRow
+from monitoring.supervisor.records import Declared, RunRow, StatusRow, fitting
 from monitoring.supervisor.situation import Situation, Timer
 from monitoring.supervisor.spec import ServiceSpec
 
@@ -61,7 +61,7 @@ class Entry:
             state=s.state,
             health=s.health,
             reason=s.reason,
-            detail=s.detail[:DETAIL_LENGTH],
+            detail=fitting(s.detail),
             since=self.since,
             pid=s.pid,
             process_started_at=self.process_started_at if s.pid is not None else None,

@@ -143,8 +143,8 @@ class Supervisor:
     def node_lost(self, message: str) -> None:
         """Another supervisor has the node: end at once and leave the services as they are."""
         if not self.done.done():
-            log.error("%s", message)
             self.done.set_result(1)
+        del message  # the store has logged it
 
     # --- from the database ------------------------------------------------------------------------
 
@@ -290,6 +290,11 @@ class Supervisor:
             log.warning("%s: %s", entry.key, error.detail)
             self._admission.leave_place(entry.key)
             self.feed(entry, happened.SpawnFailed(run_id, error.code, error.detail))
+            return
+        except Exception as error:  # a service that nobody knows how to start must not wait for ever
+            log.exception("%s: the start failed in an unforeseen way", entry.key)
+            self._admission.leave_place(entry.key)
+            self.feed(entry, happened.SpawnFailed(run_id, "spawn-failed", f"{type(error).__name__}: {error}"))
             return
         seconds = PLACE_SECONDS if entry.spec.health.kind is not HealthKind.NONE else PLACE_SECONDS_UNPROBED
         self._loop.call_later(seconds, self._place_over, entry.key, run_id)

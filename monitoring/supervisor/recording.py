@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from monitoring.states import ExitSource, Reason, State
 from monitoring.supervisor.entry import Entry
 from monitoring.supervisor.process import Exit
-from monitoring.supervisor.records import DETAIL_LENGTH, TransitionRow
+from monitoring.supervisor.records import TransitionRow, fitting
 from monitoring.supervisor.situation import Record, Situation
 from monitoring.supervisor.writes import WriteQueue
 
@@ -40,7 +40,7 @@ class Recorder:
                     before=effect.before,
                     after=effect.after,
                     reason=after.reason,
-                    detail=after.detail[:DETAIL_LENGTH],
+                    detail=fitting(after.detail),
                     pid=after.pid or before.pid,
                     run_id=after.run_id or before.run_id,
                     operation=self._operation_of(entry.key),

@@ -12,6 +12,11 @@ DETAIL_LENGTH = 500
 """The longest detail that the tables hold."""
 
 
+def fitting(detail: str) -> str:
+    """Return ``detail`` as the tables can hold it: short enough, and without NUL (PostgreSQL refuses it)."""
+    return detail.replace("\0", "")[:DETAIL_LENGTH]
+
+
 @dataclass(frozen=True, slots=True)
 class StatusRow:
     """All of a ServiceStatus. ``service`` is the primary key of the Service."""
@@ -63,7 +68,7 @@ class TransitionRow:
 
     def with_note(self, note: str) -> "TransitionRow":
         """Return it with ``note`` behind the detail."""
-        return replace(self, detail=f"{self.detail} {note}".strip()[:DETAIL_LENGTH])
+        return replace(self, detail=fitting(f"{self.detail} {note}".strip()))
 
 
 @dataclass(frozen=True, slots=True)

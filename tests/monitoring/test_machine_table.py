@@ -1,12 +1,15 @@
 """The supervisor's state machine: every pair of state and event is defined, and three rules hold for all."""
 
+import ast
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from monitoring.states import Intent, State
 from monitoring.supervisor import happenings as happened
+from monitoring.supervisor import machine
 from monitoring.supervisor.machine import STATES, TABLE, step
 from monitoring.supervisor.situation import (
     Record,
@@ -59,3 +62,26 @@ def test_what_operators_see_is_recorded_exactly_when_it_changes() -> None:
     assert effects[-1] == Record(State.RUNNING, State.STOPPING)
     _, effects = step(running(), happened.StableElapsed(RUN), SPEC, NOW)
     assert not any(isinstance(effect, Record) for effect in effects)
+
+
+def test_the_machine_is_pure() -> None:
+    """No clock, no I/O, no ORM, no chance: it imports words, data and its own rooms alone."""
+    allowed = {"collections.abc", "dataclasses", "typing", "enum", "pathlib"}
+    own = {"machine", "policy", "moves", "situation", "happenings", "spec"}
+    folder = Path(machine.__file__).parent
+    files = [folder / f"{name}.py" for name in own - {"moves"}] + list((folder / "moves").glob("*.py"))
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [str(node.module)]
+            for name in names:
+                room = name.removeprefix("monitoring.supervisor").strip(".").partition(".")[0]
+                fine = (
+                    name in allowed
+                    or name == "monitoring.states"
+                    or (name.startswith("monitoring.supervisor") and room in own | {""})
+                )
+                assert fine, f"{file.name} imports {name}"

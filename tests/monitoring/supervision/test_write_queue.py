@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from monitoring.states import Health, Intent, Reason, State
-from monitoring.supervisor.records import Finish, Progress, RunRow, StatusRow, TransitionRow
+from monitoring.supervisor.records import Finish, Progress, RunRow, StatusRow, TransitionRow, fitting
 from monitoring.supervisor.writes import Batch, WriteQueue
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -116,3 +116,9 @@ def test_a_batch_can_be_taken_apart() -> None:
     assert [len(part.runs) + len(part.transitions) + len(part.statuses) for part in parts] == [1, 1, 1, 1, 0]
     batch.clear_rows()
     assert not batch
+
+
+def test_a_detail_is_made_to_fit() -> None:
+    assert fitting("a\0b") == "ab"
+    assert len(fitting("x" * 5000)) == 500
+    assert transition(1).with_note("(later)").detail == "1 (later)"

@@ -1,5 +1,6 @@
 """What every test may use: three people, and a medimgr of its own to run."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,12 @@ from django.contrib.auth.models import Permission, User
 from pytest_django import DjangoDbBlocker
 
 from tests.running import Instance
+
+# Whoever runs the suite in the background (nohup, &) hands down ignored signals, and the processes that
+# tests start would ignore them, too. A handler, unlike that, ends with the exec.
+for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, lambda *_: None)
 
 
 @pytest.fixture

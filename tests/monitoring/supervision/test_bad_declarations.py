@@ -14,8 +14,6 @@ from monitoring.models import Node
 from tests.monitoring.supervision.ward import Ward, sleeper
 from tests.running import free_port
 
-pytestmark = pytest.mark.both_databases
-
 
 @pytest.mark.parametrize(
     ("fields", "words"),

@@ -1,13 +1,9 @@
 """Who starts after whom; and what can never start says why."""
 
-import pytest
-
 from monitoring.models import Dependency, Node, Service
 from tests.factories import make_node, make_service
 from tests.monitoring.supervision.ward import Ward, program, sleeper
 from tests.running import free_port
-
-pytestmark = pytest.mark.both_databases
 
 
 def test_a_service_starts_once_what_it_needs_runs(ward: Ward) -> None:

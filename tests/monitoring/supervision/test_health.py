@@ -3,13 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from monitoring.models import Service
 from tests.monitoring.supervision.ward import Ward, program
 from tests.running import free_port
-
-pytestmark = pytest.mark.both_databases
 
 
 class Server:

@@ -9,8 +9,6 @@ import pytest
 from tests.monitoring.supervision.ward import Ward, program
 from tests.running import free_port
 
-pytestmark = pytest.mark.both_databases
-
 
 def test_a_stop_ends_it_and_it_stays_ended(shared_ward: Ward) -> None:
     service = shared_ward.declare()

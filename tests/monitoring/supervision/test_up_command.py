@@ -14,8 +14,6 @@ from tests.factories import make_node, make_service
 from tests.monitoring.supervision.ward import Ward, sleeper
 from tests.running import RunningProcess, free_port
 
-pytestmark = pytest.mark.both_databases
-
 
 @pytest.fixture
 def port() -> Iterator[int]:
@@ -42,6 +40,7 @@ def builtin_pids() -> dict[str, int | None]:
     return dict(rows.values_list("service__key", "pid"))
 
 
+@pytest.mark.both_databases
 def test_up_serves_says_where_and_stops_everything(ward: Ward, port: int) -> None:
     service = ward.declare()
     process = up(ward, port)
@@ -67,6 +66,7 @@ def test_up_serves_says_where_and_stops_everything(ward: Ward, port: int) -> Non
     assert Node.objects.get().supervisor_pid is None
 
 
+@pytest.mark.both_databases
 def test_kill_minus_nine_and_up_again_changes_no_pid_and_interrupts_nobody(ward: Ward, port: int) -> None:
     service = ward.declare()
     first = up(ward, port)

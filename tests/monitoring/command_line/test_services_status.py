@@ -14,12 +14,10 @@ from tests.monitoring.command_line.conftest import report_now, services
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
-SINCE = timezone.now() - timedelta(hours=3)
-
-
 def running(key: str, **status: object) -> None:
     make_service(key)
-    values = {"state": "RUNNING", "health": "healthy", "pid": 4711, "since": SINCE, **status}
+    since = timezone.now() - timedelta(hours=3)
+    values = {"state": "RUNNING", "health": "healthy", "pid": 4711, "since": since, **status}
     ServiceStatus.objects.filter(service__key=key).update(**values)
 
 

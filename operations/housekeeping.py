@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from medimgr.events import connections
+from medimgr.events import connections, traffic
 from medimgr.events.retention import prune
 from operations import chores, lifecycle
 from operations.chores import Chore
@@ -25,8 +25,10 @@ def purge_operations() -> str:
 
 
 def prune_events() -> str:
-    """Delete events older than MEDIMGR_EVENT_KEEP_HOURS."""
-    count = prune(timezone.now() - timedelta(hours=settings.MEDIMGR_EVENT_KEEP_HOURS))
+    """Delete events, and what was counted of their traffic, older than MEDIMGR_EVENT_KEEP_HOURS."""
+    older_than = timezone.now() - timedelta(hours=settings.MEDIMGR_EVENT_KEEP_HOURS)
+    traffic.prune(older_than)
+    count = prune(older_than)
     return f"deleted {count} event(s)" if count else ""
 
 

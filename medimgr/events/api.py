@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Router
 
-from medimgr.events import schemas
+from medimgr.events import schemas, traffic
 from medimgr.events.models import Connection, Event, StreamWorker
 from medimgr.lib.access import demand
 from medimgr.lib.units import iso
@@ -25,7 +25,7 @@ WORKER_SILENT_AFTER = timedelta(seconds=30)
 
 @router.get("/stats", response=schemas.StreamStats, summary="Open streams, by user and worker")
 def stats(request: HttpRequest) -> dict[str, Any]:
-    """Three queries, however many streams are open."""
+    """Four queries, however many streams are open."""
     demand(request.user, "view", Connection)
     now = timezone.now()
     rows = list(Connection.objects.select_related("user", "worker"))
@@ -33,7 +33,7 @@ def stats(request: HttpRequest) -> dict[str, Any]:
     return {
         "total": len(rows),
         "peak": max(past["peak"] or 0, len(rows)),
-        "events_sent_last_hour": None,
+        "events_sent_last_hour": traffic.events_within_hour(now),
         "events_published_last_hour": Event.objects.filter(at__gte=now - HOUR).count(),
         "by_user": dict(Counter(row.user.get_username() for row in rows)),
         "by_worker": dict(Counter(str(row.worker) for row in rows)),

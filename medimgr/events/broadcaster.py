@@ -48,11 +48,12 @@ class Broadcaster:
         self._by_connection: dict[int, Subscription] = {}
         self._tasks: dict[str, list[asyncio.Task[None]]] = {}
         self._measured: dict[str, Measured] = {}
+        self._sent_to_ended = 0, 0
         self._ready = asyncio.Event()
         self._closing = False
         self.database_away = False
         self._reader = Reader(self._hand_over, self._threadsafe(self._note_away))
-        self.housekeeping = Housekeeping(self._threadsafe(self._end_tokens), self._live_tokens)
+        self.housekeeping = Housekeeping(self._threadsafe(self._end_tokens), self._live_tokens, self._sent)
         self._reader.start()
         self.housekeeping.start()
         self._beat = background(self._beat_on(), name="stream-heartbeat", on_death=self._fail)
@@ -116,6 +117,8 @@ class Broadcaster:
 
     def _forget(self, stream: Subscription, reason: End) -> None:
         self._streams.pop(stream.token, None)
+        events, size = self._sent_to_ended
+        self._sent_to_ended = events + stream.events_sent, size + stream.bytes_sent
         for topic in stream.topics:
             self._by_topic.get(topic, {}).pop(stream.token, None)
         if stream.opening is not None:
@@ -228,6 +231,12 @@ class Broadcaster:
 
     def _live_tokens(self) -> set[str]:
         return set(self._streams.copy())
+
+    def _sent(self) -> tuple[int, int]:
+        """Return how many events and bytes this process has handed to streams since it began."""
+        live = list(self._streams.copy().values())
+        events, size = self._sent_to_ended
+        return events + sum(s.events_sent for s in live), size + sum(s.bytes_sent for s in live)
 
     def _end_tokens(self, ends: dict[str, End]) -> None:
         for token, reason in ends.items():

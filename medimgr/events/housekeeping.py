@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from django.db import connection
 from django.utils import timezone
 
-from medimgr.events import connections
+from medimgr.events import connections, traffic
 from medimgr.events.standing import no_longer_entitled
 from medimgr.events.subscription import End, Listener
 from medimgr.events.tail import TROUBLE
@@ -39,14 +39,19 @@ class Checkup:
 
 
 class Housekeeping:
-    """Runs the thread. ``end_tokens`` is called in it and must not block; ``live_tokens`` too."""
+    """Runs the thread, in which ``end_tokens``, ``live_tokens`` and ``sent`` are called; none may block."""
 
     def __init__(
-        self, end_tokens: Callable[[dict[str, End]], None], live_tokens: Callable[[], set[str]]
+        self,
+        end_tokens: Callable[[dict[str, End]], None],
+        live_tokens: Callable[[], set[str]],
+        sent: Callable[[], tuple[int, int]],
     ) -> None:
         """Prepare; nothing happens before :meth:`start`."""
         self._end_tokens = end_tokens
         self._live_tokens = live_tokens
+        self._sent = sent
+        self._meter = traffic.Meter()
         self._lock = threading.Lock()
         self._ended: dict[str, End] = {}
         self._checkups: list[Checkup] | None = None
@@ -132,6 +137,16 @@ class Housekeeping:
             live.update(self._ended)  # removed in the next pass, each with its own reason
         connections.give_back({token: End.CLOSED for token in rows if token not in live})
         connections.renew_lease()
+        self._record_traffic()
+
+    def _record_traffic(self) -> None:
+        events, size = self._meter.added(*self._sent())
+        if events or size:
+            try:
+                traffic.record(events, size, timezone.now())
+            except Exception:
+                self._meter.take_back(events, size)
+                raise
 
     def _look_at(self, checkups: list[Checkup]) -> None:
         connections.record_pings(
@@ -156,6 +171,7 @@ class Housekeeping:
         try:
             if not self.database_away:
                 self._remove_ended()
+                self._record_traffic()
                 connections.retire()
         except TROUBLE as error:
             logger.warning("The rows of this worker's streams stay until its lease runs out. %s", error)

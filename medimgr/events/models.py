@@ -61,6 +61,20 @@ class Tick(models.Model):
         return f"tick of {self.node}"
 
 
+class Traffic(models.Model):
+    """What all streams together were sent within one minute. Kept as long as events are."""
+
+    minute = models.DateTimeField(unique=True, help_text="When the minute began.")
+    events = models.PositiveBigIntegerField(default=0)
+    bytes = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "traffic"
+
+    def __str__(self) -> str:
+        return f"{self.events} events from {self.minute:%H:%M}"
+
+
 class StreamWorker(models.Model):
     """One web process that serves streams. Its lease tells the living from the dead."""
 

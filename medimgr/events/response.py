@@ -40,6 +40,9 @@ class EventStreamResponse(StreamingHttpResponse):
                 "X-Accel-Buffering": "no",
                 # GZipMiddleware would compress each chunk as a member of its own, of which browsers read one.
                 "Content-Encoding": "identity",
+                # A page that goes before it has read its first message leaves no goodbye. Chromium then keeps
+                # the connection for five seconds, hoping for an end of the stream and to use it again.
+                "Connection": "close",
             },
         )
 

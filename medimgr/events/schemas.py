@@ -27,9 +27,7 @@ class StreamStats(BaseModel):
 
     total: int = Field(description="Streams that are open now.")
     peak: int = Field(description="Most at a time, over as long as the event log is kept.")
-    events_sent_last_hour: int | None = Field(
-        description="Messages handed to streams; None where that is not counted."
-    )
+    events_sent_last_hour: int = Field(description="Events handed to streams, over all web workers.")
     events_published_last_hour: int = Field(description="Events written to the log.")
     by_user: dict[str, int]
     by_worker: dict[str, int]

@@ -9,6 +9,7 @@ from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from medimgr.events import traffic
 from medimgr.events.log import publish
 from medimgr.events.models import Connection, Event, StreamWorker
 from tests.api import client_of
@@ -80,6 +81,13 @@ def test_events_of_the_last_hour_are_counted(viewer: Client) -> None:
         publish("service", "web", {})
     Event.objects.filter(pk=Event.objects.earliest("id").pk).update(at=timezone.now() - timedelta(hours=2))
     assert viewer.get("/api/events/stats").json()["events_published_last_hour"] == 1
+
+
+def test_what_streams_were_sent_within_the_hour_is_counted(viewer: Client) -> None:
+    traffic.record(40, 4000, timezone.now())
+    traffic.record(2, 200, timezone.now() - timedelta(minutes=30))
+    traffic.record(1000, 1, timezone.now() - timedelta(hours=3))
+    assert viewer.get("/api/events/stats").json()["events_sent_last_hour"] == 42
 
 
 @pytest.mark.parametrize("path", ["/api/events/stats", "/api/events/health"])

@@ -22,6 +22,9 @@ class Entry:
     since: datetime
     situation: Situation = field(default_factory=Situation)
     process: Process | None = None
+    ended: Process | None = None
+    """The current run's main process once it has ended: a zombie, which keeps its pid taken until the rest
+    of its tree is gone."""
     started_here: bool = False
     """The current run was started by this supervisor, not taken over."""
     identity: Identity | None = None
@@ -49,6 +52,13 @@ class Entry:
     def gone(self) -> bool:
         """Return whether nothing of it lives."""
         return not self.situation.run_id and not self.situation.alive
+
+    def let_go(self) -> None:
+        """Let go of the ended main process: nothing of its tree is left."""
+        if self.ended is not None:
+            self.ended.reap()
+            self.ended.close()
+            self.ended = None
 
     def status(self) -> StatusRow:
         """Return what the database is to show. Only for an entry with a declaration."""

@@ -321,11 +321,10 @@ class Supervisor:
         if how is None:
             return
         self._loop.remove_reader(process.pidfd)
-        # The zombie pins the pid, so the group that is killed here can be no other.
+        # The zombie pins the pid: the group that is killed here can be no other, and the session by which
+        # the sweep knows what left that group is no other's either.
         process.kill_group()
-        process.reap()
-        process.close()
-        entry.process = None
+        entry.process, entry.ended = None, process
         exited = happened.Exited(process.identity.run_id, how.code, how.signal)
         why = Reason.COMPLETED if policy.is_success(exited, entry.spec) else Reason.CRASH
         # Put down first, so that whoever sees the new status finds the run's end, too.
@@ -341,7 +340,11 @@ class Supervisor:
         self._sweeper.look(living)
 
     def _orphans_left(self) -> set[int]:
-        leaders = {e.process.identity.pid for e in self.entries.values() if e.process is not None}
+        leaders = {
+            process.identity.pid
+            for entry in self.entries.values()
+            if (process := entry.process or entry.ended) is not None
+        }
         return self._orphans.left(leaders) if self._orphans is not None else set()
 
     def _tree_gone(self, key: str, run_id: str) -> None:
@@ -349,6 +352,7 @@ class Supervisor:
         if entry is None or entry.situation.run_id != run_id:
             return
         if entry.process is None:
+            entry.let_go()
             entry.identity = None
             self._starter.forget(key)
             self.feed(entry, happened.TreeGone(run_id))

@@ -17,7 +17,7 @@ class StreamRefused(Problem):
 class SignInFirst(StreamRefused):
     """Streams are for people who are signed in."""
 
-    code = "not-signed-in"
+    code = "not-logged-in"
     status = 401
 
 

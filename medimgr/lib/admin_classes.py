@@ -43,8 +43,14 @@ class RecordAdmin(ModelAdmin[M]):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:  # noqa: ARG002
-        """Refuse; retention deletes."""
-        return False
+        """Refuse on the records' own pages, where retention deletes; let them go along with their owner.
+
+        Django asks this of everything that a deletion takes along: an account could otherwise not be
+        deleted while a page of its is open.
+        """
+        match = request.resolver_match
+        own_pages = f"{self.opts.app_label}_{self.opts.model_name}_"
+        return match is not None and not (match.url_name or "").startswith(own_pages)
 
 
 __all__ = ["ModelAdmin", "RecordAdmin", "TabularInline"]

@@ -134,7 +134,7 @@ def refusal(stream: StreamClient) -> dict[str, object]:
 
 def test_strangers_are_told_to_sign_in_without_a_redirect(site: Site) -> None:
     stranger = StreamClient(site.ports[0], "no-such-session", topics="service")
-    assert refusal(stranger) | {"status": 401, "code": "not-signed-in"} == refusal(
+    assert refusal(stranger) | {"status": 401, "code": "not-logged-in"} == refusal(
         StreamClient(site.ports[0], topics="service")
     )
 

@@ -97,13 +97,16 @@ class Prober:
             if not one.stopped:
                 self._running += 1
                 one.task = self._loop.create_task(self._one(one))
+                # Not in the task itself: one that is given up before its first step never gets to run.
+                one.task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        del task
+        self._running -= 1
+        self._launch()
 
     async def _one(self, one: _Probed) -> None:
-        try:
-            result = await probe(one.check)
-        finally:
-            self._running -= 1
-            self._loop.call_soon(self._launch)
+        result = await probe(one.check)
         one.task = None
         if self._probed.get(one.key) is not one:
             return

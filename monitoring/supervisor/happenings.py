@@ -156,6 +156,8 @@ class Exited(ProcessEvent):
 
     code: int | None = None
     signal: str = ""
+    unseen: bool = False
+    """It ended while no supervisor ran."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,9 +34,9 @@ def in_words(exited: Exited) -> str:
     """Return how the process ended, for people."""
     if exited.signal:
         return f"killed by {exited.signal}"
-    if exited.code is None:
-        return "ended while no supervisor was looking"
-    return f"exited with code {exited.code}"
+    if exited.code is not None:
+        return f"exited with code {exited.code}"
+    return "ended while no supervisor was looking" if exited.unseen else "ended; its exit code is not known"
 
 
 def delay(streak: int, spec: ServiceSpec, jitter: float) -> float:

@@ -75,3 +75,14 @@ def test_what_died_while_no_supervisor_looked_comes_back() -> None:
 def test_after_a_reboot_it_starts_without_a_failure_counted() -> None:
     after, _ = run(SITUATIONS[State.RUNNING], happened.AdoptGone(RUN, rebooted=True))
     assert (after.state, after.reason, after.streak) == (State.WAITING, Reason.BOOT, 0)
+
+
+def test_only_what_ended_unseen_is_said_to_have_ended_while_nobody_was_looking() -> None:
+    unseen, _ = run(SITUATIONS[State.RUNNING], happened.AdoptGone(RUN))
+    assert unseen.detail == "ended while no supervisor was looking"
+    # We watched it, but only its parent is told how it ended, and that is not us.
+    adopted, _ = run(SITUATIONS[State.RUNNING], happened.Adopted(RUN, 4711, age=50.0))
+    watched, _ = run(adopted, happened.Exited(RUN))
+    assert watched.detail == "ended; its exit code is not known"
+    vanished, _ = run(adopted, happened.TreeGone(RUN))
+    assert vanished.detail == "ended; its exit code is not known"

@@ -46,7 +46,7 @@ def adopt_gone(s: Situation, event: AdoptGone, c: Context) -> Move:
         cause = Reason.BOOT if event.rebooted else s.reason
         ended = replace(s, leader_gone=bool(s.run_id), cause=cause, cause_detail="")
         return settle(ended, After.START, c), sweep
-    after, effects = exited(s, Exited(event.run_id), c)
+    after, effects = exited(s, Exited(event.run_id, unseen=True), c)
     return (after, effects) if s.run_id else (replace(after, leader_gone=False), ())
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from hypothesis import settings
 from pytest_django import DjangoDbBlocker
 
 from tests.running import Instance
@@ -15,6 +16,10 @@ from tests.running import Instance
 for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, lambda *_: None)
+
+# A property holds or does not; how long an example takes says more about the machine's other work.
+settings.register_profile("medimgr", deadline=None)
+settings.load_profile("medimgr")
 
 
 @pytest.fixture

@@ -48,13 +48,14 @@ def take_over(entries: dict[str, Entry], journal: Mapping[str, JournalEntry], re
         if entry is None:
             # Without a declaration its program is unknown; how to stop it is by default.
             entry = entries[key] = Entry(None, ServiceSpec(key, key, ()), run.started_at, deleted=True)
-        identity = run.identity() or markers.get(run.run_id)
-        process = Process.adopt(identity) if identity is not None else None
+        # Where no pid is known, what else it has left is still found by its marker. Pid 0 is nobody's.
+        identity = run.identity() or markers.get(run.run_id) or Identity(0, 0, run.boot_id, run.run_id)
+        process = Process.adopt(identity)
         entry.situation = _with_run(entry, run)
         entry.identity = identity
-        entry.run = _row(entry, run, identity)
+        entry.run = _row(entry, run, identity) if identity.pid else None
         events: tuple[Event, ...]
-        if process is not None and identity is not None:
+        if process is not None:
             entry.process = process
             entry.started_digest = run.spec_digest
             entry.process_started_at = run.started_at
@@ -91,9 +92,7 @@ def _reason(run: JournalEntry) -> Reason:
         return Reason.NONE
 
 
-def _row(entry: Entry, run: JournalEntry, identity: Identity | None) -> RunRow | None:
-    if identity is None:
-        return None
+def _row(entry: Entry, run: JournalEntry, identity: Identity) -> RunRow:
     return RunRow(
         run_id=run.run_id,
         service=entry.service,

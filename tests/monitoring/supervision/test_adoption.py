@@ -129,6 +129,22 @@ def test_killed_between_starting_the_process_and_writing_its_pid(ward: Ward) -> 
     assert len(ward.processes(service)) == 1
 
 
+def test_what_a_run_without_a_written_pid_has_left_is_ended(ward: Ward) -> None:
+    ward.start()
+    service = ward.declare(command=program("stubborn"), restart_policy="never")
+    leader = ward.reaches(service, "RUNNING").pid
+    ward.wait(lambda: ward.log(service).strip(), "the child is there")
+    child = int(ward.log(service))
+    ward.kill_supervisor()
+    # As if it had died before it wrote the pid, and the leader meanwhile: only the child's marker tells.
+    os.kill(leader or 0, signal.SIGKILL)
+    ward.edit_journal(service, pid=None, start_ticks=0)
+    assert [process.pid for process in ward.processes(service)] == [child]
+    ward.start()
+    ward.reaches(service, "EXITED")
+    ward.wait(lambda: not ward.processes(service), "the child is ended", timeout=5)
+
+
 def test_the_row_of_a_run_that_the_database_never_heard_of_is_made(ward: Ward) -> None:
     ward.start()
     service = ward.declare()

@@ -48,9 +48,9 @@ class RecordAdmin(ModelAdmin[M]):
         Django asks this of everything that a deletion takes along: an account could otherwise not be
         deleted while a page of its is open.
         """
-        match = request.resolver_match
-        own_pages = f"{self.opts.app_label}_{self.opts.model_name}_"
-        return match is not None and not (match.url_name or "").startswith(own_pages)
+        page = request.resolver_match.url_name or "" if request.resolver_match else ""
+        own_page = page.startswith(f"{self.opts.app_label}_{self.opts.model_name}_")
+        return page.endswith(("_delete", "_changelist")) and not own_page
 
 
 __all__ = ["ModelAdmin", "RecordAdmin", "TabularInline"]

@@ -39,6 +39,19 @@ def test_an_account_with_an_open_page_can_be_deleted(root: Client, alice: User) 
     assert (operation.requested_by, operation.requester) == (None, "alice")
 
 
+def test_several_accounts_can_be_deleted_at_once(root: Client, alice: User, bob: User) -> None:
+    open_stream(alice)
+    data = {"action": "delete_selected", "_selected_action": [alice.pk, bob.pk], "post": "yes"}
+    root.post("/admin/auth/user/", data)
+    assert list(User.objects.values_list("username", flat=True)) == ["root"]
+
+
+def test_the_form_of_a_service_offers_no_deletion_of_its_node(root: Client) -> None:
+    page = root.get(f"/admin/monitoring/service/{make_service().pk}/change/").content.decode()
+    assert 'id="delete_id_node"' not in page
+    assert 'name="node"' in page
+
+
 def test_a_stream_cannot_be_deleted_by_itself(root: Client, alice: User) -> None:
     stream = open_stream(alice)
     path = f"/admin/events/connection/{stream.pk}/delete/"

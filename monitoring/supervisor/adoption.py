@@ -1,7 +1,8 @@
 """Takes over what a dead supervisor left: the same processes, no restart, no second copy, no stranger.
 
-The journal on disk says which runs there were; the kernel says which of them live. What a journal entry
-has no pid for (the supervisor died between writing and starting) is looked for by its marker.
+The journal on disk says which runs there were; the kernel says which of them live. What the journal does
+not tell, since the supervisor died between writing and starting or the disk was full, is looked for by the
+marker in the environment.
 """
 
 import logging
@@ -9,6 +10,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from monitoring.states import Reason
 from monitoring.supervisor.entry import Entry
@@ -16,7 +18,7 @@ from monitoring.supervisor.happenings import Adopted, AdoptGone, Deleted, Event
 from monitoring.supervisor.identity import Identity, boot_id, read_stat
 from monitoring.supervisor.journal import JournalEntry, spec_digest
 from monitoring.supervisor.process import Process
-from monitoring.supervisor.proctable import ProcTable, marked_processes
+from monitoring.supervisor.proctable import Marked, ProcTable, marked_processes
 from monitoring.supervisor.records import RunRow
 from monitoring.supervisor.situation import Situation
 from monitoring.supervisor.spec import ServiceSpec
@@ -30,46 +32,128 @@ class Found:
 
     entry: Entry
     events: tuple[Event, ...]
+    unwritten: JournalEntry | None = None
+    """What the journal does not say of the process that was taken over."""
+    surplus: tuple[Identity, ...] = ()
+    """Further runs of the service, which have to end."""
 
 
-def take_over(entries: dict[str, Entry], journal: Mapping[str, JournalEntry], rebooted: bool) -> list[Found]:
+def take_over(
+    entries: dict[str, Entry],
+    journal: Mapping[str, JournalEntry],
+    rebooted: bool,
+    *,
+    node: str,
+    data_dir: str,
+) -> list[Found]:
     """Fill ``entries`` with the processes that live, and return what to tell the machine about each.
 
-    Adds an entry for a process whose declaration is gone. Reads ``/proc``. Raises OSError where the
-    processes cannot be looked at.
+    Adds an entry for a process whose declaration is gone. Of several runs of one service the oldest that
+    lives is kept. Reads ``/proc`` once. Signals nothing. Raises OSError where the processes cannot be
+    looked at.
     """
-    found: list[Found] = []
-    markers: dict[str, Identity] = {}
-    if any(run.pid is None for run in journal.values()):
-        markers = dict(marked_processes(ProcTable.read()))
-    for key, run in journal.items():
-        entry = entries.get(key)
-        orphan = entry is None
-        if entry is None:
-            # Without a declaration its program is unknown; how to stop it is by default.
-            entry = entries[key] = Entry(None, ServiceSpec(key, key, ()), run.started_at, deleted=True)
-        # Where no pid is known, what else it has left is still found by its marker. Pid 0 is nobody's.
-        identity = run.identity() or markers.get(run.run_id) or Identity(0, 0, run.boot_id, run.run_id)
-        process = Process.adopt(identity)
-        entry.situation = _with_run(entry, run)
-        entry.identity = identity
-        entry.run = _row(entry, run, identity) if identity.pid else None
-        events: tuple[Event, ...]
-        if process is not None:
-            entry.process = process
-            entry.started_digest = run.spec_digest
-            entry.process_started_at = run.started_at
-            differs = not orphan and run.spec_digest != spec_digest(entry.spec)
-            events = (Adopted(run.run_id, identity.pid, age(identity), differs),)
-        else:
-            another_boot = bool(run.boot_id) and run.boot_id != boot_id()
-            events = (AdoptGone(run.run_id, rebooted or another_boot),)
-        found.append(Found(entry, (*events, Deleted()) if orphan else events))
+    marked = marked_processes(ProcTable.read())
+    written = {run.run_id for run in journal.values()}
+    runs = {key: [run] for key, run in journal.items()}
+    for one in marked.values():
+        if one.run_id not in written and is_of(one, node, data_dir):
+            runs.setdefault(one.service, []).append(_unwritten(one, entries.get(one.service)))
+    found = [_found(entries, key, some, journal.get(key), marked, rebooted) for key, some in runs.items()]
     for key, entry in entries.items():
-        if key not in journal and entry.situation.alive:
+        if key not in runs and entry.situation.alive:
             # The database believes in a process that nothing on this machine knows about.
             found.append(Found(entry, (AdoptGone("", rebooted),)))
     return found
+
+
+def is_of(marked: Marked, node: str, data_dir: str) -> bool:
+    """Return whether ``marked`` was started by a supervisor of this node and this installation."""
+    return (marked.node, marked.data_dir) == (node, data_dir) and bool(marked.service)
+
+
+def _found(
+    entries: dict[str, Entry],
+    key: str,
+    runs: list[JournalEntry],
+    written: JournalEntry | None,
+    marked: Mapping[str, Marked],
+    rebooted: bool,
+) -> Found:
+    entry = entries.get(key)
+    orphan = entry is None
+    if entry is None:
+        # Without a declaration its program is unknown; how to stop it is by default.
+        entry = entries[key] = Entry(None, ServiceSpec(key, key, ()), runs[0].started_at, deleted=True)
+    # Where no pid is known, what else it has left is still found by its marker. Pid 0 is nobody's.
+    identities = {
+        run.run_id: run.identity() or marked.get(run.run_id) or Identity(0, 0, run.boot_id, run.run_id)
+        for run in runs
+    }
+    run, process, surplus = _choose(runs, identities)
+    identity = identities[run.run_id]
+    entry.situation = _with_run(entry, run)
+    entry.identity = identity
+    entry.run = _row(entry, run, identity) if identity.pid else None
+    events: tuple[Event, ...]
+    if process is not None:
+        entry.process = process
+        entry.started_digest = run.spec_digest or spec_digest(entry.spec)
+        entry.process_started_at = run.started_at
+        events = (Adopted(run.run_id, identity.pid, age(identity), not orphan and _differs(run, entry.spec)),)
+    else:
+        another_boot = bool(run.boot_id) and run.boot_id != boot_id()
+        events = (AdoptGone(run.run_id, rebooted or another_boot),)
+    if process is not None and run is not written:
+        log.warning("%s: pid %d runs without being in the run journal; it is taken over", key, identity.pid)
+    return Found(
+        entry,
+        (*events, Deleted()) if orphan else events,
+        run if process is not None and run is not written else None,
+        surplus,
+    )
+
+
+def _choose(
+    runs: list[JournalEntry], identities: Mapping[str, Identity]
+) -> tuple[JournalEntry, Process | None, tuple[Identity, ...]]:
+    """Return the run to go on with, its process where there is one, and the identities of the others."""
+    processes = {run.run_id: Process.adopt(identities[run.run_id]) for run in runs}
+
+    def rank(run: JournalEntry) -> tuple[bool, bool, int]:
+        process = processes[run.run_id]
+        ended = process is None or process.poll_exit() is not None
+        return ended, process is None, identities[run.run_id].start_ticks
+
+    kept = min(runs, key=rank)
+    for run_id, process in processes.items():
+        if process is not None and run_id != kept.run_id:
+            pid = process.identity.pid
+            log.warning("%s: pid %d is a second copy of it and is ended", kept.key, pid)
+            process.close()
+    others = tuple(identity for run_id, identity in identities.items() if run_id != kept.run_id)
+    return kept, processes[kept.run_id], others
+
+
+def _unwritten(marked: Marked, entry: Entry | None) -> JournalEntry:
+    """Return what the journal would say of a run that it does not know."""
+    return JournalEntry(
+        key=marked.service,
+        run_id=marked.run_id,
+        reason=entry.situation.cause if entry is not None else Reason.NONE,
+        started_at=datetime.now(UTC) - timedelta(seconds=age(marked)),
+        pid=marked.pid,
+        start_ticks=marked.start_ticks,
+        boot_id=marked.boot_id,
+    )
+
+
+def _differs(run: JournalEntry, spec: ServiceSpec) -> bool:
+    """Return whether a new process would be another one.
+
+    Of a run that was not written down nobody knows. Services are left as they are then; medimgr's own
+    processes have to fit this very version and address.
+    """
+    return run.spec_digest != spec_digest(spec) if run.spec_digest else spec.builtin
 
 
 def age(identity: Identity) -> float:

@@ -107,7 +107,10 @@ class Supervisor:
     def open(self, opening: Opening, journal: dict[str, JournalEntry]) -> None:
         """Take over what lives, and start what is wanted up."""
         self._declaring.begin(opening.declared)
-        found = take_over(self.entries, journal, opening.rebooted)
+        starter = self._starter
+        found = take_over(
+            self.entries, journal, opening.rebooted, node=starter.node, data_dir=starter.data_dir
+        )
         self._admission.declarations_changed()
         alive = frozenset(one.entry.situation.run_id for one in found if one.entry.process is not None)
         self._store.connect(self, self._loop.call_soon_threadsafe, alive)
@@ -116,6 +119,10 @@ class Supervisor:
                 self._watch(one.entry)
             else:
                 self._recorder.lost(one.entry)
+            if one.unwritten is not None:
+                starter.write_down(one.unwritten)
+            for surplus in one.surplus:
+                self._sweeper.sweep(one.entry.key, surplus, ours=False)
             for event in one.events:
                 self.feed(one.entry, event)
         adopted = sum(entry.process is not None for entry in self.entries.values())

@@ -43,9 +43,9 @@ class Starter:
         equipment: Callable[[ServiceSpec], Equipment] | None = None,
     ) -> None:
         """``nofile`` are the limits of open files that services get instead of the supervisor's."""
-        self._node = node
+        self.node = node
         self._journal = journal
-        self._data_dir = data_dir
+        self.data_dir = data_dir
         self._nofile = nofile
         self._equipment = equipment or (lambda _: Equipment())
 
@@ -64,7 +64,7 @@ class Starter:
             log_offset=offset,
             boot_id=boot_id(),
         )
-        self._write(written)
+        self.write_down(written)
         equipment = self._equipment(spec)
         try:
             if equipment.before_spawn is not None:
@@ -74,7 +74,7 @@ class Starter:
                 run_id,
                 pass_fds=equipment.pass_fds,
                 extra_env=equipment.environment,
-                node=self._node,
+                node=self.node,
                 nofile=self._nofile,
             )
         except SpawnError:
@@ -84,7 +84,7 @@ class Starter:
             self.forget(spec.key)
             raise SpawnError("spawn-failed", f"{spec.name} could not be started: {error}.") from error
         identity = process.identity
-        self._write(replace(written, pid=identity.pid, start_ticks=identity.start_ticks))
+        self.write_down(replace(written, pid=identity.pid, start_ticks=identity.start_ticks))
         entry.process, entry.identity, entry.started_here = process, identity, True
         entry.started_digest, entry.process_started_at = written.spec_digest, written.started_at
         entry.run = RunRow(
@@ -108,7 +108,8 @@ class Starter:
         except OSError as error:
             log.warning("%s: the journal entry cannot be removed: %s", key, error)
 
-    def _write(self, entry: JournalEntry) -> None:
+    def write_down(self, entry: JournalEntry) -> None:
+        """Write ``entry`` into the journal; where that fails, warn."""
         # A service is worth more than the note about it, which a full disk may refuse. Its processes
         # still carry their marker.
         try:
@@ -146,7 +147,7 @@ class Starter:
         ours = (
             variable(environ, MARKER) is not None
             and variable(environ, MARKER_SERVICE) == key
-            and variable(environ, "MEDIMGR_DATA_DIR") == self._data_dir
+            and variable(environ, "MEDIMGR_DATA_DIR") == self.data_dir
         )
         return ours and kill_verified(pid, stat.start_ticks)
 

@@ -11,11 +11,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from medimgr.lib.problems import Problem
 from monitoring.importers.toml import import_services
 from monitoring.states import Health, State
+from monitoring.supervisor.adoption import is_of
 from monitoring.supervisor.builtin import declare_builtin, is_web
 from monitoring.supervisor.entry import Entry
+from monitoring.supervisor.identity import MARKER_DATA_DIR
 from monitoring.supervisor.journal import RunJournal
 from monitoring.supervisor.nodelock import AlreadySupervised, NodeLock
 from monitoring.supervisor.process import Process
+from monitoring.supervisor.proctable import ProcTable, marked_processes
 from monitoring.supervisor.spec import ServiceSpec
 from monitoring.supervisor.starting import Equipment
 from monitoring.supervisor.supervision import CannotGoOn, journal_directory, supervise
@@ -124,7 +127,9 @@ def _own_web_workers(data_dir: Path, node: str) -> set[int]:
         if is_web(key) and identity is not None and (process := Process.adopt(identity)) is not None:
             found.add(identity.pid)
             process.close()
-    return found
+    # And those that it could not write down.
+    marked = marked_processes(ProcTable.read()).values()
+    return found | {one.pid for one in marked if is_web(one.service) and is_of(one, node, str(data_dir))}
 
 
 def _environment(probed_host: str) -> dict[str, str]:
@@ -134,6 +139,7 @@ def _environment(probed_host: str) -> dict[str, str]:
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MEDIMGR_RUN")}
     hosts = list(settings.ALLOWED_HOSTS)
+    environment[MARKER_DATA_DIR] = str(settings.MEDIMGR_DATA_DIR)  # it may have been given in another form
     if "*" not in hosts and probed_host not in hosts:
         environment["DJANGO_ALLOWED_HOSTS"] = ",".join([*hosts, probed_host])
     return environment

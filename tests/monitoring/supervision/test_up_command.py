@@ -20,8 +20,8 @@ def port() -> Iterator[int]:
     return free_port()  # type: ignore[return-value]
 
 
-def up(ward: Ward, port: int, *arguments: str, ready: bool = True) -> RunningProcess:
-    process = ward.instance.start("up", "--bind", f"127.0.0.1:{port}", *arguments)
+def up(ward: Ward, port: int, *arguments: str, ready: bool = True, **variables: str) -> RunningProcess:
+    process = ward.instance.start("up", "--bind", f"127.0.0.1:{port}", *arguments, **variables)
     ward.supervisor = process
     if ready:
         ward.wait(
@@ -88,6 +88,21 @@ def test_kill_minus_nine_and_up_again_changes_no_pid_and_interrupts_nobody(ward:
     web = Service.objects.get(key="medimgr-web-1")
     ward.comes_back(web, ward.kill(web), timeout=40)
     assert all(health(port) == 200 for _ in range(30))
+
+
+def test_web_workers_that_nobody_could_write_down_are_not_in_the_way_of_the_next_up(
+    ward: Ward, port: int
+) -> None:
+    directory = ward.instance.data_dir / "runs" / ward.instance.env["MEDIMGR_NODE"]
+    (directory / "medimgr-web-1.json.new").mkdir(parents=True)  # refuses both writes, as a full disk does
+    another_form = str(ward.instance.data_dir) + "/."
+    up(ward, port, MEDIMGR_DATA_DIR=another_form).kill()
+    web = Service.objects.get(key="medimgr-web-1")
+    assert not list(directory.glob("medimgr-web-1.json"))
+    up(ward, port)
+    assert health(port) == 200
+    (process,) = ward.processes(web)
+    assert ward.status(web).pid == process.pid
 
 
 @pytest.mark.parametrize(

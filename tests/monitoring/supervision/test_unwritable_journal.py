@@ -1,0 +1,125 @@
+"""A supervisor that could not write its runs down leaves processes that its successor knows all the same."""
+
+from uuid import uuid4
+
+import psutil
+import pytest
+
+from monitoring.models import Service
+from tests.monitoring.supervision.ward import Ward, sleeper
+from tests.running import RunningProcess
+
+
+def refuse(ward: Ward, *keys: str) -> None:
+    """Make the journal of these services unwritable, as a full disk would, for whoever runs the tests."""
+    for key in keys:
+        directory = ward.instance.data_dir / "runs" / ward.instance.env["MEDIMGR_NODE"]
+        (directory / f"{key}.json.new").mkdir(parents=True)
+
+
+def copy(ward: Ward, key: str, **variables: str) -> RunningProcess:
+    """Start a process that looks like a run of ``key`` which nobody has written down."""
+    marks = {
+        "MEDIMGR_RUN_ID": str(uuid4()),
+        "MEDIMGR_SERVICE": key,
+        "MEDIMGR_NODE": ward.instance.env["MEDIMGR_NODE"],
+    }
+    return ward.instance.start_command(sleeper(), name="copy", **(marks | variables))
+
+
+def pids(ward: Ward, service: Service) -> list[int]:
+    return [process.pid for process in ward.processes(service)]
+
+
+@pytest.mark.both_databases
+def test_runs_that_nobody_wrote_down_are_taken_over(ward: Ward) -> None:
+    refuse(ward, "unwritten")
+    ward.start()
+    service, other = ward.declare("unwritten"), ward.declare("written")
+    pid = ward.reaches(service, "RUNNING").pid
+    written = ward.reaches(other, "RUNNING").pid
+    assert not list((ward.instance.data_dir / "runs").rglob("unwritten.json"))
+    (run,) = ward.runs(service)
+    for _ in range(2):
+        ward.kill_supervisor()
+        ward.start()
+        ward.reaches(other, "RUNNING", reason="adopted", pid=written)
+        status = ward.reaches(service, "RUNNING", reason="adopted")
+        assert (status.pid, status.restarts, status.needs_restart) == (pid, 0, False)
+        assert pids(ward, service) == [pid]
+        assert "unwritten" in ward.running().output()
+    (same,) = ward.runs(service)
+    assert (same.run_id, same.started_at, same.reason, same.ended_at) == (
+        run.run_id,
+        run.started_at,
+        run.reason,
+        None,
+    )
+    assert ward.act(service, "stop").status == "SUCCESS"
+    assert pids(ward, service) == []
+
+
+def test_what_was_taken_over_is_written_down_once_that_is_possible(ward: Ward) -> None:
+    refuse(ward, "unwritten")
+    ward.start()
+    service = ward.declare("unwritten")
+    pid = ward.reaches(service, "RUNNING").pid
+    ward.kill_supervisor()
+    (ward.instance.data_dir / "runs" / ward.instance.env["MEDIMGR_NODE"] / "unwritten.json.new").rmdir()
+    ward.start()
+    ward.reaches(service, "RUNNING", reason="adopted")
+    assert f'"pid": {pid}' in ward.journal(service).read_text()
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_of_two_copies_the_older_is_kept_and_the_other_ended(ward: Ward, written: bool) -> None:
+    if not written:
+        refuse(ward, "twice")
+    ward.start()
+    service = ward.declare("twice")
+    pid = ward.reaches(service, "RUNNING").pid
+    ward.kill_supervisor()
+    surplus = copy(ward, "twice")
+    ward.start()
+    assert ward.reaches(service, "RUNNING", reason="adopted").pid == pid
+    ward.wait(lambda: not surplus.alive, "the surplus copy is ended", timeout=5)
+    assert pids(ward, service) == [pid]
+    assert f"pid {surplus.pid}" in ward.running().output()
+
+
+def test_a_stale_entry_does_not_hide_a_run_that_lives(ward: Ward) -> None:
+    ward.start()
+    service = ward.declare()
+    old = ward.reaches(service, "RUNNING").pid
+    ward.kill_supervisor()
+    psutil.Process(old).kill()
+    unwritten = copy(ward, service.key)
+    ward.start()
+    assert ward.reaches(service, "RUNNING", reason="adopted").pid == unwritten.pid
+    assert pids(ward, service) == [unwritten.pid]
+
+
+def test_processes_of_other_nodes_and_installations_are_left_alone(ward: Ward) -> None:
+    ward.start()
+    service = ward.declare()
+    pid = ward.reaches(service, "RUNNING").pid
+    ward.kill_supervisor()
+    elsewhere = copy(ward, service.key, MEDIMGR_NODE="elsewhere")
+    stranger = copy(ward, service.key, MEDIMGR_DATA_DIR=str(ward.instance.directory))
+    unmarked = ward.instance.start_command(sleeper(), name="unmarked")
+    try:
+        ward.start()
+        ward.reaches(service, "RUNNING", reason="adopted", pid=pid)
+        ward.act(service, "restart")  # by now all that was to be ended has been
+        assert elsewhere.alive
+        assert stranger.alive
+        assert unmarked.alive
+    finally:
+        stranger.kill()
+
+
+def test_an_unwritten_run_of_a_service_that_is_not_declared_any_more_is_stopped(ward: Ward) -> None:
+    forgotten = copy(ward, "forgotten")
+    ward.start()
+    ward.wait(lambda: not forgotten.alive, "it is ended", timeout=5)
+    assert forgotten.returncode == -15

@@ -7,6 +7,7 @@ marker in the environment.
 
 import logging
 import os
+import resource
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from monitoring.states import Reason
 from monitoring.supervisor.entry import Entry
 from monitoring.supervisor.happenings import Adopted, AdoptGone, Deleted, Event
-from monitoring.supervisor.identity import Identity, boot_id, read_stat
+from monitoring.supervisor.identity import Identity, boot_id, files_ran_out, read_stat
 from monitoring.supervisor.journal import JournalEntry, spec_digest
 from monitoring.supervisor.process import Process
 from monitoring.supervisor.proctable import Marked, ProcTable, marked_processes
@@ -24,6 +25,12 @@ from monitoring.supervisor.situation import Situation
 from monitoring.supervisor.spec import ServiceSpec
 
 log = logging.getLogger(__name__)
+SPARE_FILES = 16
+"""So many more must be free to open once all is taken over: for logs, looks at /proc, probes."""
+
+
+class CannotTakeOver(Exception):
+    """What the predecessor left cannot be looked at; nothing has been touched. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +56,39 @@ def take_over(
     """Fill ``entries`` with the processes that live, and return what to tell the machine about each.
 
     Adds an entry for a process whose declaration is gone. Of several runs of one service the oldest that
-    lives is kept. Reads ``/proc`` once. Signals nothing. Raises OSError where the processes cannot be
-    looked at.
+    lives is kept. Reads ``/proc`` once. Signals nothing. Raises CannotTakeOver.
     """
+    try:
+        found = _take_over(entries, journal, rebooted, node, data_dir)
+        _require_spare_files()
+    except OSError as error:
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        raise CannotTakeOver(
+            f"The processes of {len(journal)} services cannot be taken over ({error.strerror}); they are "
+            f"left as they are. The supervisor may have {soft} open files and needs one for each service "
+            "beside some thirty of its own: raise the limit (ulimit -n, LimitNOFILE=) and start it again."
+            if files_ran_out(error)
+            else f"The processes that may be running cannot be looked at: {error}. They are left as they are."
+        ) from error
+    return found
+
+
+def _require_spare_files() -> None:
+    spare: list[int] = []
+    try:
+        spare.extend(os.dup(2) for _ in range(SPARE_FILES))
+    finally:
+        for fd in spare:
+            os.close(fd)
+
+
+def _take_over(
+    entries: dict[str, Entry],
+    journal: Mapping[str, JournalEntry],
+    rebooted: bool,
+    node: str,
+    data_dir: str,
+) -> list[Found]:
     marked = marked_processes(ProcTable.read())
     written = {run.run_id for run in journal.values()}
     runs = {key: [run] for key, run in journal.items()}

@@ -1,5 +1,6 @@
 """Which process is meant: a pid alone is reused, a pid with its start time and this boot is not."""
 
+import errno
 import os
 from dataclasses import dataclass
 from functools import cache
@@ -79,11 +80,28 @@ def parse_stat(line: bytes) -> ProcEntry:
     )
 
 
+def files_ran_out(error: OSError) -> bool:
+    """Return whether ``error`` tells of our own limits and so nothing of the process that was asked about."""
+    return error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+
 def read_stat(pid: int) -> ProcEntry | None:
-    """Return what ``/proc`` says about ``pid``, None where there is no such process."""
+    """Return what ``/proc`` says about ``pid``, None where there is no such process or files ran out."""
+    try:
+        return find_stat(pid)
+    except OSError:
+        return None
+
+
+def find_stat(pid: int) -> ProcEntry | None:
+    """Return the same; None means that there is no such process. Raises OSError where files ran out."""
     try:
         return parse_stat(Path(f"/proc/{pid}/stat").read_bytes())
-    except (OSError, ValueError, IndexError):
+    except (ValueError, IndexError):
+        return None
+    except OSError as error:
+        if files_ran_out(error):
+            raise
         return None
 
 
@@ -100,11 +118,14 @@ def read_environ(pid: int, dir_fd: int | None = None) -> bytes | None:
     """Return the environment that ``pid`` was started with, None where it is gone or not ours to read.
 
     ``dir_fd`` is an open ``/proc``. Empty means that the process is just being started or has ended.
+    Raises OSError where files ran out.
     """
     path = f"{pid}/environ" if dir_fd is not None else f"/proc/{pid}/environ"
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=dir_fd)
-    except OSError:
+    except OSError as error:
+        if files_ran_out(error):
+            raise
         return None
     try:
         data = b""

@@ -389,8 +389,8 @@ class Supervisor:
     def _measure(self) -> None:
         """Once a second: what all process trees use, and whether the node itself is well."""
         self._loop.call_later(self._measuring.SECONDS, self._measure)
-        self._orphans_left()  # collects those that have ended
         try:
+            self._orphans_left()  # collects those that have ended
             self._measuring.measure(self._living())
         except OSError as error:
             log.warning("cannot measure: %s", error)

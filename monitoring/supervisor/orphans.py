@@ -23,8 +23,8 @@ class Orphans:
     def left(self, leaders: Collection[int]) -> set[int]:
         """Return the live children that are not in ``leaders``, and collect those that have ended.
 
-        Must be called on the only thread that starts processes: any child that is not a leader is taken
-        for an orphan.
+        Raises OSError where files ran out. Must be called on the only thread that starts processes: any
+        child that is not a leader is taken for an orphan.
         """
         alive = set()
         for pid in _children() or ():
@@ -41,19 +41,16 @@ def _become_subreaper() -> bool:
 
 
 def _children() -> list[int] | None:
-    """Return the pids of all children, None where the kernel does not list them."""
+    """Return the pids of all children, None where the kernel does not list them. Raises OSError."""
     found: list[int] = []
-    try:
-        for thread in os.listdir("/proc/self/task"):
-            try:
-                with open(f"/proc/self/task/{thread}/children", "rb") as file:
-                    found += map(int, file.read().split())
-            except FileNotFoundError:
-                # The thread has just ended, or the kernel was built without these files.
-                if int(thread) == os.getpid():
-                    return None
-    except OSError:
-        return None
+    for thread in os.listdir("/proc/self/task"):
+        try:
+            with open(f"/proc/self/task/{thread}/children", "rb") as file:
+                found += map(int, file.read().split())
+        except (FileNotFoundError, ProcessLookupError):
+            # The thread has just ended, or the kernel was built without these files.
+            if int(thread) == os.getpid():
+                return None
     return found
 
 

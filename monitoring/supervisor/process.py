@@ -17,7 +17,15 @@ from signal import SIGCONT, SIGKILL, SIGRTMIN, Signals, pidfd_send_signal
 from django.conf import settings
 
 from monitoring.states import ExitSource
-from monitoring.supervisor.identity import MARKER, Identity, boot_id, read_environ, read_stat, variable
+from monitoring.supervisor.identity import (
+    MARKER,
+    Identity,
+    boot_id,
+    find_stat,
+    read_environ,
+    read_stat,
+    variable,
+)
 from monitoring.supervisor.launch import Limits, launch, prepare_to_spawn
 from monitoring.supervisor.spawn_errors import SpawnError
 from monitoring.supervisor.spec import ServiceSpec
@@ -85,13 +93,16 @@ class Process:
             nofile=nofile,
         )
         # It may have ended by now; as a zombie it still has its pid and its line in /proc.
+        pidfd = -1
         try:
             pidfd = os.pidfd_open(pid)
+            entry = find_stat(pid)
         except OSError as error:
             _kill_child(pid)
+            if pidfd >= 0:
+                os.close(pidfd)
             code = "too-many-files" if error.errno in (errno.EMFILE, errno.ENFILE) else "spawn-failed"
             raise SpawnError(code, f"{spec.key} could not be watched: {error.strerror}.") from error
-        entry = read_stat(pid)
         return cls(Identity(pid, entry.start_ticks if entry else 0, boot_id(), run_id), pidfd)
 
     @classmethod
@@ -109,7 +120,12 @@ class Process:
                 return None
             raise
         # The pidfd means one process for ever. If that one matches now, it always will.
-        if _is_ours(identity):
+        try:
+            ours = _is_ours(identity)
+        except OSError:
+            os.close(pidfd)
+            raise
+        if ours:
             return cls(identity, pidfd)
         os.close(pidfd)
         return None
@@ -230,7 +246,7 @@ def _exit_of_child(si_code: int, si_status: int) -> Exit:
 
 
 def _is_ours(identity: Identity) -> bool:
-    entry = read_stat(identity.pid)
+    entry = find_stat(identity.pid)
     if entry is None or entry.start_ticks != identity.start_ticks:
         return False
     # A program may rewrite its environment, so a missing marker means nothing; another run's does.

@@ -16,6 +16,7 @@ from monitoring.supervisor.identity import (
     Identity,
     ProcEntry,
     boot_id,
+    files_ran_out,
     parse_stat,
     read_environ,
     variable,
@@ -29,7 +30,10 @@ class ProcTable(dict[int, ProcEntry]):
 
     @classmethod
     def read(cls) -> "ProcTable":
-        """Return the processes of this moment. Those that end while we read are not in it."""
+        """Return the processes of this moment. Those that end while we read are not in it.
+
+        Raises OSError where files ran out: half a table would tell that processes are gone.
+        """
         table = cls()
         directory = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -38,7 +42,9 @@ class ProcTable(dict[int, ProcEntry]):
                     continue
                 try:
                     fd = os.open(f"{name}/stat", os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory)
-                except OSError:
+                except OSError as error:
+                    if files_ran_out(error):
+                        raise
                     continue
                 try:
                     entry = parse_stat(os.read(fd, 4096))
@@ -178,7 +184,7 @@ def marked_processes(table: Mapping[int, ProcEntry]) -> dict[str, Marked]:
 
     For runs that were spawned just before a supervisor died and had no time to write their pid down. Of
     several session leaders the oldest is the main process. Other installations' runs are in it too: look
-    at ``data_dir``. Reads the environment of every session leader.
+    at ``data_dir``. Reads the environment of every session leader. Raises OSError where files ran out.
     """
     outside = set(_lineage(table, os.getpid()))
     found: dict[str, Marked] = {}

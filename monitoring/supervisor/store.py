@@ -85,6 +85,7 @@ class Store:
         self._due: dict[str, float] = {}
         self._flushed_at = 0.0
         self._bad_rows = 0
+        self._give_back = True
 
     def start(self) -> None:
         """Begin to take the node over; :attr:`opening` then tells how that went."""
@@ -102,8 +103,13 @@ class Store:
         self._reload.set()
         self.queue.bell.set()
 
-    def close(self, timeout: float = 5.0) -> None:
-        """Write what waits, give the node back and end. Waits up to ``timeout`` seconds."""
+    def close(self, timeout: float = 5.0, *, give_back: bool = True) -> None:
+        """Write what waits, give the node back and end. Waits up to ``timeout`` seconds.
+
+        Without ``give_back`` the node's row stays as a supervisor that was killed would leave it: its
+        services go on, and a successor must not take that for a fresh start.
+        """
+        self._give_back = give_back
         self._stop.set()
         self.queue.bell.set()
         for thread in self._threads:
@@ -300,7 +306,8 @@ class Store:
             self._flushed_at = 0.0
             self._due["hold"] = 0.0
             self._flush()
-            leases.release(self._lease)
+            if self._give_back:
+                leases.release(self._lease)
         except NodeTaken as taken:
             log.error("%s", taken)
         except Exception as error:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from django.db import DatabaseError
 
+from monitoring.supervisor.adoption import CannotTakeOver
 from monitoring.supervisor.entry import Entry
 from monitoring.supervisor.journal import RunJournal
 from monitoring.supervisor.launch import prepare_to_spawn
@@ -58,15 +59,19 @@ def supervise(
     store = Store(node, prepare)
     interrupted = threading.Event()
     before = {s: signal.signal(s, lambda *_: interrupted.set()) for s in (signal.SIGINT, signal.SIGTERM)}
+    all_stopped = False
     try:
         store.start()
         opening = _opened(store, interrupted)
         if opening is None:
+            all_stopped = True  # nothing was taken over
             return 0
         starter = Starter(node, journal, str(data_dir), nofile=nofile, equipment=equipment)
-        return _run(store, opening, journal, starter, data_dir, noticed, say, interrupted)
+        code = _run(store, opening, journal, starter, data_dir, noticed, say, interrupted)
+        all_stopped = code == 0
+        return code
     finally:
-        store.close()
+        store.close(give_back=all_stopped)
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -118,7 +123,10 @@ def _run(
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop)
         loop.add_signal_handler(signal.SIGHUP, store.reload)
-        supervisor.open(opening, journal.load())
+        try:
+            supervisor.open(opening, journal.load())
+        except CannotTakeOver as error:
+            raise CannotGoOn(str(error)) from error
         if interrupted.is_set():  # between the first answer and the handlers
             stop()
         return loop.run_until_complete(supervisor.done)

@@ -48,6 +48,7 @@ class Sweeper:
         self._wake = wake
         self._remains: dict[str, tuple[str, _Remains]] = {}
         self._armed = False
+        self._blind = False
         self.due = False
 
     def sweep(self, key: str, identity: Identity, *, ours: bool) -> None:
@@ -67,17 +68,20 @@ class Sweeper:
         ``living`` are the other runs: knowing their leaders spares reading their environments.
         """
         self.due = False
-        self._forget_childless()
-        if not self._remains:
-            return
-        wanted = {run_id: remains.identity for run_id, (_, remains) in self._remains.items()}
         try:
+            self._forget_childless()
+            if not self._remains:
+                return
+            wanted = {run_id: remains.identity for run_id, (_, remains) in self._remains.items()}
             table = ProcTable.read()
             found = assign(table, living | wanted, self._cache)
         except OSError as error:  # out of file descriptors: look again
-            log.warning("cannot look at the processes: %s", error)
+            if not self._blind:
+                log.warning("Cannot look at the processes (%s); trying again.", error)
+            self._blind = True
             self._again(LAST_LOOK_SECONDS)
             return
+        self._blind = False
         slowest = 0
         for run_id, (key, remains) in list(self._remains.items()):
             alive = [pid for pid in found[run_id] if table[pid].alive]

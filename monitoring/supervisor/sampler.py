@@ -2,12 +2,17 @@
 
 import os
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from monitoring.supervisor.identity import Identity, ProcEntry
 from monitoring.supervisor.proctable import MarkerCache, ProcTable, assign
 
+WINDOW_SECONDS = 5.0
+"""CPU is averaged over so long: ticks are 10 ms, so that one second shows nothing below 1.0 percent."""
+_GRACE_SECONDS = 0.5
+"""Samples do not come to the very second, and the window is not to lose one for that."""
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -16,6 +21,7 @@ class Usage:
     """What one run's process tree uses. 100 percent is one core kept busy."""
 
     cpu_percent: float
+    """Over the last five seconds, or since its first sample."""
     memory_bytes: int
     """Resident memory, summed; what processes share is counted for each."""
     processes: int
@@ -34,38 +40,52 @@ class _Before:
 _NOTHING = _Before({}, 0)
 
 
+class _Window(deque[tuple[float, int]]):
+    """(monotonic seconds, ticks used since the first sample) of one run's last samples, oldest first."""
+
+    def add(self, at: float, used: int) -> float:
+        """Add a sample, with the ticks used since the last one; return the percentage of one core."""
+        self.append((at, (self[-1][1] if self else 0) + used))
+        while len(self) > 2 and at - self[0][0] > WINDOW_SECONDS + _GRACE_SECONDS:
+            self.popleft()
+        (since, before), (_, total) = self[0], self[-1]
+        if total == before or at <= since:
+            return 0.0
+        return 100.0 * (total - before) / _TICKS_PER_SECOND / (at - since)
+
+
 class Sampler:
-    """Remembers the last sample, since CPU is a difference. Not shared between threads."""
+    """Remembers the last samples, since CPU is a difference. Not shared between threads."""
 
     def __init__(self) -> None:
         self.cache = MarkerCache()
         """Which processes belong to which run; good for ``members`` too."""
         self._before: dict[str, _Before] = {}
-        self._at = 0.0
+        self._windows: dict[str, _Window] = {}
 
     def sample(
         self, identities: Mapping[str, Identity], table: Mapping[int, ProcEntry] | None = None
     ) -> dict[str, Usage]:
-        """Return the usage of every run in ``identities`` since the last call; CPU is 0.0 in the first.
+        """Return the usage of every run in ``identities``; CPU is 0.0 in its first sample.
 
         Forgets the runs that are not asked for. ``table`` spares the pass where there is a fresh one.
         """
         table = ProcTable.read() if table is None else table
         now = time.monotonic()
-        elapsed, self._at = now - self._at, now
         after: dict[str, _Before] = {}
+        windows: dict[str, _Window] = {}
         usages: dict[str, Usage] = {}
         most = 100.0 * (os.cpu_count() or 1)
         for key, pids in assign(table, identities, self.cache).items():
             run_id = identities[key].run_id
             before = self._before.get(run_id)
             after[run_id], used = _account(table, pids, before or _NOTHING)
-            percent = 0.0
-            if used and before is not None and elapsed > 0:
-                percent = round(min(100.0 * used / _TICKS_PER_SECOND / elapsed, most), 1)
+            window = windows[run_id] = self._windows.get(run_id) or _Window()
+            # What it had used before its first sample was not used in any known time.
+            percent = round(min(window.add(now, used if before is not None else 0), most), 1)
             live = [entry for pid in pids if (entry := table[pid]).alive]
             usages[key] = Usage(percent, sum(entry.rss_bytes for entry in live), len(live))
-        self._before = after
+        self._before, self._windows = after, windows
         return usages
 
 

@@ -138,7 +138,29 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 def test_cpu_is_ticks_over_time(machine: Machine) -> None:
     assert machine.after(1, {500: (10 * TICK, 0)}) == 0
     assert machine.after(2, {500: (11 * TICK, 0)}) == 50
-    assert machine.after(1, {500: (11 * TICK, 0)}) == 0
+    assert machine.after(2, {500: (13 * TICK, 0)}) == 75
+
+
+def test_a_light_service_shows_fractions_of_a_percent(machine: Machine) -> None:
+    """A tick is 10 ms: within one second there is nothing between 0.0 and 1.0 percent."""
+    machine.after(1, {500: (0, 0)})
+    seen = [machine.after(1, {500: (one_tick_in_five, 0)}) for one_tick_in_five in (0, 0, 0, 0, 1, 1, 1)]
+    assert seen == [0, 0, 0, 0, 0.2, 0.2, 0.2]
+
+
+def test_what_was_used_more_than_five_seconds_ago_no_longer_shows(machine: Machine) -> None:
+    machine.after(1, {500: (0, 0)})
+    assert machine.after(1, {500: (TICK, 0)}) == 100
+    shares = [machine.after(1, {500: (TICK, 0)}) for _ in range(6)]
+    assert shares == [50, 33.3, 25, 20, 0, 0]
+
+
+def test_after_a_pause_the_first_figure_is_that_of_the_pause(machine: Machine) -> None:
+    """The supervisor was stopped and went on, say: a window that no sample is in has no other beginning."""
+    machine.after(1, {500: (0, 0)})
+    machine.after(1, {500: (TICK, 0)})
+    assert machine.after(60, {500: (TICK + 30 * TICK, 0)}) == 50
+    assert machine.after(1, {500: (TICK + 31 * TICK, 0)}) == 100
 
 
 def test_a_child_collected_by_its_parent_is_counted_once(machine: Machine) -> None:

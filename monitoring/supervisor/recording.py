@@ -66,6 +66,8 @@ class Recorder:
                 end_reason=why,
             )
             self._queue.put(entry.run)
+            if entry.spec.builtin:  # it may have served streams
+                self._queue.put_ended_worker(run.pid)
 
     def lost(self, entry: Entry) -> None:
         """Put down that the run ended while nobody was looking."""

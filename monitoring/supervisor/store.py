@@ -16,6 +16,7 @@ from typing import Protocol
 
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, connection
 
+from medimgr.events.connections import forget_worker
 from medimgr.lib.wake import open_wake
 from monitoring.models import Node
 from monitoring.supervisor import flush as flushing
@@ -271,6 +272,10 @@ class Store:
         try:
             self._write(batch)
             self._due["hold"] = time.monotonic() + Node.HEARTBEAT_SECONDS
+            while batch.workers:
+                # The monitor of connections counts their streams until somebody says that they are gone.
+                forget_worker(self.node, batch.workers[0])
+                del batch.workers[0]
             while batch.notes:
                 self._operations.write(batch.notes[0])
                 del batch.notes[0]
@@ -281,7 +286,7 @@ class Store:
             self._flushed_at = time.monotonic()
 
     def _write(self, batch: Batch) -> None:
-        """Write all but the notes, and take what is written out of the batch."""
+        """Write the rows, and take them out of the batch."""
         try:
             flushing.flush(batch, self._lease, self._published)
         except (IntegrityError, DataError) as error:

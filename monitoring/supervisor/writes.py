@@ -24,6 +24,8 @@ class Batch:
     """By run id, the newest alone. Earlier runs stand first: an old run ends before a new one begins."""
     transitions: deque[TransitionRow] = field(default_factory=deque)
     notes: list[Note] = field(default_factory=list)
+    workers: list[int] = field(default_factory=list)
+    """The pids of web workers that have ended, with all of their streams."""
     tick: dict[str, list[float]] | None = None
     problem: str | None = None
     lost: int = 0
@@ -35,12 +37,13 @@ class Batch:
             or self.runs
             or self.transitions
             or self.notes
+            or self.workers
             or self.tick is not None
             or self.problem is not None
         )
 
     def clear_rows(self) -> None:
-        """Forget all but the notes: it has been written."""
+        """Forget all but the notes and the web workers: it has been written."""
         self.statuses, self.runs, self.transitions = {}, {}, deque()
         self.tick, self.problem, self.lost = None, None, 0
 
@@ -60,6 +63,7 @@ class Batch:
         self.runs.update(later.runs)
         self.transitions.extend(later.transitions)
         self.notes = _newest_progress([*self.notes, *later.notes])
+        self.workers += later.workers
         self.tick = later.tick if later.tick is not None else self.tick
         self.problem = later.problem if later.problem is not None else self.problem
         self.lost += later.lost
@@ -107,6 +111,12 @@ class WriteQueue:
                 self._waiting.notes.append(row)
             if len(self._waiting.transitions) > self._limit or len(self._waiting.runs) > self._limit:
                 self._waiting.add(Batch(), self._limit)
+        self.bell.set()
+
+    def put_ended_worker(self, pid: int) -> None:
+        """Add that a web worker has ended."""
+        with self._lock:
+            self._waiting.workers.append(pid)
         self.bell.set()
 
     def put_tick(self, figures: dict[str, list[float]]) -> None:

@@ -3,13 +3,18 @@
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
 
 import httpx
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
+from medimgr.events.models import Connection, Event
 from monitoring.models import Node, Service, ServiceStatus
+from tests.events.sessions import log_in
+from tests.events.stream_client import StreamClient
 from tests.factories import make_node, make_service
 from tests.monitoring.supervision.ward import Ward, sleeper
 from tests.running import RunningProcess, free_port
@@ -64,6 +69,24 @@ def test_up_serves_says_where_and_stops_everything(ward: Ward, port: int) -> Non
     assert "press Ctrl-C again to force" in process.output()
     assert ward.instance.living() == []
     assert Node.objects.get().supervisor_pid is None
+
+
+@pytest.mark.both_databases
+def test_the_streams_of_a_web_worker_that_is_killed_are_gone_at_once(ward: Ward, port: int) -> None:
+    up(ward, port)
+    web = Service.objects.get(key="medimgr-web-1")
+    pid = ward.reaches(web, "RUNNING").pid
+    session = log_in(User.objects.create_user("watcher", is_staff=True, is_superuser=True))
+    with StreamClient(port, session, topics="service").start():
+        assert Connection.objects.filter(worker__pid=pid).count() == 1
+        before = Event.objects.latest("id").pk
+        ward.kill(web)
+        killed = time.monotonic()
+        ward.wait(lambda: not Connection.objects.filter(worker__pid=pid).exists(), "its stream is gone", 10)
+        assert time.monotonic() - killed < 2.0
+    # Whoever watches through another worker was told so.
+    (told,) = Event.objects.filter(pk__gt=before, topic="connection", data__connected=False)
+    assert (told.data["reason"], told.data["total"]) == ("worker-lost", 0)
 
 
 @pytest.mark.both_databases

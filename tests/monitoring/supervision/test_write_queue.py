@@ -122,3 +122,15 @@ def test_a_detail_is_made_to_fit() -> None:
     assert fitting("a\0b") == "ab"
     assert len(fitting("x" * 5000)) == 500
     assert transition(1).with_note("(later)").detail == "1 (later)"
+
+
+def test_ended_web_workers_wait_until_each_is_written_and_stand_in_order() -> None:
+    queue = WriteQueue()
+    queue.put_ended_worker(7)
+    batch = queue.take()
+    assert batch
+    queue.put_ended_worker(8)
+    batch.clear_rows()
+    queue.give_back(batch)
+    assert queue.take().workers == [7, 8]
+    assert not queue.waiting()

@@ -75,7 +75,7 @@ def test_up_serves_says_where_and_stops_everything(ward: Ward, port: int) -> Non
 def test_the_streams_of_a_web_worker_that_is_killed_are_gone_at_once(ward: Ward, port: int) -> None:
     up(ward, port)
     web = Service.objects.get(key="medimgr-web-1")
-    pid = ward.reaches(web, "RUNNING").pid
+    pid = ward.reaches(web, "RUNNING").pid or 0
     session = log_in(User.objects.create_user("watcher", is_staff=True, is_superuser=True))
     with StreamClient(port, session, topics="service").start():
         assert Connection.objects.filter(worker__pid=pid).count() == 1

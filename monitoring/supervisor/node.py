@@ -361,7 +361,8 @@ class Supervisor:
         if entry.process is None:
             entry.let_go()
             entry.identity = None
-            self._starter.forget(key)
+            self._starter.forget_soon(key)
+            self._loop.call_soon(self._starter.forget_stale)
             self.feed(entry, happened.TreeGone(run_id))
 
     # --- clocks and probes ------------------------------------------------------------------------

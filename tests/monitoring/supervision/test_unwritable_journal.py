@@ -123,3 +123,27 @@ def test_an_unwritten_run_of_a_service_that_is_not_declared_any_more_is_stopped(
     ward.start()
     ward.wait(lambda: not forgotten.alive, "it is ended", timeout=5)
     assert forgotten.returncode == -15
+
+
+def test_an_entry_that_cannot_be_replaced_does_not_stay_with_the_old_run(ward: Ward) -> None:
+    ward.start()
+    service = ward.declare(backoff_base_seconds=0.05)
+    old = ward.reaches(service, "RUNNING").pid
+    path = ward.journal(service)
+    refuse(ward, service.key)
+    ward.comes_back(service, ward.kill(service))
+    assert not path.exists()
+    assert pids(ward, service) != [old]
+
+
+def test_the_journal_forgets_what_has_ended_and_knows_what_came_after_it(ward: Ward) -> None:
+    ward.start()
+    task = ward.declare(command=["sleep", "0.3"], restart_policy="never")
+    stable = ward.declare(stable_seconds=0.1)
+    ward.reaches(task, "RUNNING")
+    path = ward.journal(task)
+    ward.reaches(task, "EXITED")
+    ward.wait(lambda: not path.exists(), "its entry is removed", timeout=5)
+    ward.reaches(stable, "RUNNING")
+    pid = ward.comes_back(stable, ward.kill(stable)).pid
+    assert f'"pid": {pid}' in ward.journal(stable).read_text()

@@ -4,6 +4,7 @@ One for the whole run: starting it takes seconds. A test that breaks the install
 supervisor) has to mend it, or to start one of its own with ``start_demo``.
 """
 
+import logging
 import os
 import re
 import signal
@@ -23,6 +24,8 @@ from tests.running import ROOT, Instance, RunningProcess, free_port, log_in
 
 # Playwright keeps an event loop in the tests' thread; Django would take that for an async view.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+# A line for each look behind the page's back says nothing.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 ADMIN = "admin"
 PASSWORD = "a password for e2e tests"
@@ -288,7 +291,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show what medimgr wrote beside a failed browser test."""
     report = yield
-    running = getattr(item, "funcargs", {}).get("running")
-    if report.failed and isinstance(running, RunningMedimgr):
-        report.sections.append(("medimgr", running.instance.outputs()))
+    for name in ("running", "breakable"):
+        started = getattr(item, "funcargs", {}).get(name)
+        if report.failed and isinstance(started, RunningMedimgr):
+            log = started.instance.data_dir / "logs" / "medimgr-web-1.log"
+            report.sections.append((f"medimgr, {name}", started.instance.outputs()))
+            if log.exists():
+                report.sections.append((f"web worker, {name}", log.read_text(errors="replace")[-4000:]))
     return report

@@ -123,6 +123,8 @@ def test_sort_filter_and_search_survive_a_reload(page: Page, running: RunningMed
     expect(page.locator('th[data-column="name"]')).to_have_attribute("aria-sort", "descending")
     # The way back from a service leads to the same list.
     page.locator('tr.service:visible [data-field="name"]').first.click()
+    expect(page).to_have_url(re.compile("/monitoring/services/"))
+    expect_link(page, "live")
     page.locator("#back-to-list").click()
     expect(shown).to_have_count(6)
     page.locator("#search").fill("no such thing")

@@ -40,9 +40,14 @@ def test_runs_that_nobody_wrote_down_are_taken_over(ward: Ward) -> None:
     written = ward.reaches(other, "RUNNING").pid
     assert not list((ward.instance.data_dir / "runs").rglob("unwritten.json"))
     (run,) = ward.runs(service)
-    for _ in range(2):
+    for times in (1, 2):
         ward.kill_supervisor()
         ward.start()
+        for one in (service, other):
+            ward.wait(
+                lambda s=one, n=times: ward.history(s).count("RUNNING>RUNNING adopted") == n,
+                f"{one.key} is taken over for the {times}. time",
+            )
         ward.reaches(other, "RUNNING", reason="adopted", pid=written)
         status = ward.reaches(service, "RUNNING", reason="adopted")
         assert (status.pid, status.restarts, status.needs_restart) == (pid, 0, False)

@@ -259,14 +259,18 @@ def logged_in_to_breakable(browser: Browser, breakable: RunningMedimgr) -> dict[
 def breakable_context(
     browser: Browser, breakable: RunningMedimgr, logged_in_to_breakable: dict[str, Any]
 ) -> Iterator[BrowserContext]:
-    """Return a browser that is logged in to the installation that tests break."""
+    """Return a browser that is logged in to the installation that tests break.
+
+    A program of its own, since tests take its network away: that must not reach the pages of others.
+    """
     cookies: Any = logged_in_to_breakable
-    context = browser.new_context(
+    own = browser.browser_type.launch(**launch_options())
+    context = own.new_context(
         base_url=breakable.url, storage_state=cookies, viewport={"width": 1280, "height": 800}
     )
     faults = watch_for_faults(context)
     yield context
-    context.close()
+    own.close()
     assert faults == []
 
 

@@ -7,12 +7,14 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from monitoring.demo import ballots
+from monitoring.demo.answers import Refused
 from monitoring.demo.encryption import DEMONSTRATION_SECRET, add, decrypt, tracking_code
-from tests.monitoring.demo.running import Answered, Demo, demo, eventually
+from tests.monitoring.demo.running import Demo, demo, eventually
 
 
 @pytest.fixture(scope="module")
@@ -133,17 +135,12 @@ def test_a_request_ends_when_its_time_is_up(tmp_path: Path) -> None:
         assert impatient.health()["chunks"] == 0
 
 
-def test_more_than_can_wait_are_told_to_come_back(tmp_path: Path) -> None:
-    with (
-        demo("ballots", tmp_path, WORKERS="1", REQUEST_SECONDS="1") as busy,
-        ThreadPoolExecutor(40) as clients,
-    ):
-        asked: list[Answered] = list(
-            clients.map(lambda _: busy.ask("/chunks", chunk(64, choices=8)), range(40))
-        )
-        assert {answer.status for answer in asked} <= {200, 503}
-        assert any("chunks wait already" in answer.json.get("error", "") for answer in asked)
-        eventually(lambda: busy.ask("/chunks", chunk(1)).status == 200)
+def test_more_than_can_wait_are_told_to_come_back() -> None:
+    turns = ballots.Turns(1)
+    for _ in range(1 + ballots.MOST_WAITING):
+        assert turns._places.acquire(blocking=False)
+    with pytest.raises(Refused, match="chunks wait already"):
+        turns.work_on([], cast(Any, None))
 
 
 def test_a_request_under_way_is_finished_before_the_end(tmp_path: Path) -> None:

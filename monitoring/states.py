@@ -66,7 +66,12 @@ class Reason(StrEnum):
     UNHEALTHY = "unhealthy"
     HUNG = "hung"
     MEMORY = "memory"
+    CPU = "cpu"
     MAX_AGE = "max-age"
+    MAX_REQUESTS = "max-requests"
+    SCHEDULE = "schedule"
+    HOOK_FAILED = "hook-failed"
+    FATAL_EXIT = "fatal-exit"
     CONFIG = "config"
     DELETED = "deleted"
     SPAWN_ERROR = "spawn-error"
@@ -91,6 +96,8 @@ class Condition(StrEnum):
     """It is RUNNING."""
     HEALTHY = "healthy"
     """It is RUNNING and its probe says healthy."""
+    COMPLETED = "completed"
+    """Its last run ended by itself, with success."""
 
 
 class HealthKind(StrEnum):
@@ -99,6 +106,38 @@ class HealthKind(StrEnum):
     NONE = "none"
     HTTP = "http"
     TCP = "tcp"
+    EXEC = "exec"
+    """A command that ends with 0."""
+    LOG = "log"
+    """It has logged something within the last so many seconds."""
+    NOTIFY = "notify"
+    """It sends WATCHDOG=1 to the socket in NOTIFY_SOCKET, in the manner of sd_notify(3)."""
+
+
+class ReadyKind(StrEnum):
+    """What tells that a service which is starting has become ready."""
+
+    AUTO = "auto"
+    """Its health check where it has one; else being up for ``start_seconds``."""
+    TCP = "tcp"
+    HTTP = "http"
+    LOG = "log"
+    """A line of this run's log matches a pattern."""
+    NOTIFY = "notify"
+    """It sends READY=1 to the socket in NOTIFY_SOCKET, in the manner of sd_notify(3)."""
+
+
+class Hook(StrEnum):
+    """The commands that go with the life of a service."""
+
+    PRE_START = "pre-start"
+    """Before each process; where it fails, so does the start."""
+    POST_START = "post-start"
+    """Once it is ready; a failure is told, and no more."""
+    PRE_STOP = "pre-stop"
+    """Before a process is asked to stop; a failure does not keep it from being stopped."""
+    POST_STOP = "post-stop"
+    """Once nothing of a run is left, however it ended, and before anything new is started."""
 
 
 class ExitSource(StrEnum):
@@ -108,6 +147,8 @@ class ExitSource(StrEnum):
     """The kernel told us as the parent."""
     PROC = "proc"
     """Read from the zombie's ``/proc`` entry."""
+    PIDFD = "pidfd"
+    """Asked of the pidfd after another process had reaped it (Linux 6.15 or newer)."""
     UNKNOWN = "unknown"
     """It ended while nobody who could know was looking."""
 
@@ -124,7 +165,12 @@ REASON_WORDS: dict[Reason, str] = {
     Reason.UNHEALTHY: "failed its health checks",
     Reason.HUNG: "accepts connections but does not answer",
     Reason.MEMORY: "used more memory than allowed",
+    Reason.CPU: "used more CPU than allowed",
     Reason.MAX_AGE: "reached its maximum age",
+    Reason.MAX_REQUESTS: "served as many requests as it is meant to",
+    Reason.SCHEDULE: "runs by its schedule",
+    Reason.HOOK_FAILED: "the command that goes before its start failed",
+    Reason.FATAL_EXIT: "ended with an exit code after which it is not restarted",
     Reason.CONFIG: "its settings changed",
     Reason.DELETED: "its declaration was deleted",
     Reason.SPAWN_ERROR: "could not be started",

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from django.core.validators import MaxValueValidator
 from django.db import models
 
 from medimgr.lib.units import iso
@@ -24,6 +25,17 @@ class Node(models.Model):
         max_length=300,
         blank=True,
         help_text="What is wrong with the node itself, such as a full disk.",
+    )
+
+    start_concurrency = models.PositiveIntegerField(
+        default=0,
+        validators=[MaxValueValidator(1000)],
+        help_text="So many services may be starting at the same time; 0: as the machine's cores suggest.",
+    )
+    log_budget_mb = models.PositiveIntegerField(
+        "log budget (MB)",
+        default=0,
+        help_text="Above this, the oldest log archives of the node are deleted; 0 for no budget.",
     )
 
     HEARTBEAT_SECONDS = 2.0

@@ -5,17 +5,27 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.core.validators import RegexValidator
 from django.db import models, transaction
 from django.utils import timezone
 
 from medimgr.events.log import publish
 from monitoring import declaration
 from monitoring.models.choices import choices
+from monitoring.models.declared_fields import (
+    HealthFields,
+    LimitFields,
+    LogFields,
+    ProgramFields,
+    RestartFields,
+    StartFields,
+    StopFields,
+)
 from monitoring.models.node import Node
+from monitoring.models.specifying import spec_of
 from monitoring.models.status import ServiceStatus
-from monitoring.states import Condition, HealthKind, Intent, RestartPolicy
-from monitoring.supervisor.spec import HealthCheck, Needs, ServiceSpec
+from monitoring.states import Condition, HealthKind, Intent, ReadyKind, RestartPolicy
+from monitoring.supervisor.spec import ServiceSpec
 
 
 class ServiceQuerySet(models.QuerySet["Service"]):
@@ -34,7 +44,16 @@ class ServiceQuerySet(models.QuerySet["Service"]):
         return self.on(node).select_related("node", "status").prefetch_related("dependencies__needs")
 
 
-class Service(models.Model):
+class Service(
+    ProgramFields,
+    StartFields,
+    RestartFields,
+    StopFields,
+    HealthFields,
+    LimitFields,
+    LogFields,
+    models.Model,
+):
     """A program that is kept running. The declaration only: what it does is in its ServiceStatus.
 
     The two are apart so that saving a form never overwrites what the supervisor has just reported.
@@ -56,78 +75,24 @@ class Service(models.Model):
     node = models.ForeignKey(Node, on_delete=models.PROTECT, related_name="services")
     group = models.CharField(max_length=63, blank=True)
     builtin = models.BooleanField(default=False, editable=False, help_text="One of medimgr's own processes.")
-
-    command = models.JSONField(
-        help_text='The program and its arguments as a list: ["python3", "-m", "http.server"]. No shell.'
+    instance_of = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.CASCADE,
+        related_name="copies",
+        help_text="The service that this one is a further copy of; its declaration follows that one's.",
     )
-    cwd = models.CharField("working directory", max_length=500, blank=True)
-    env = models.JSONField("environment", default=dict, blank=True)
-    user = models.CharField(max_length=64, blank=True, help_text="Run as; needs a supervisor run by root.")
-    umask = models.CharField(max_length=4, blank=True, help_text="Octal, such as 027.")
-
-    autostart = models.BooleanField(default=True)
-    priority = models.IntegerField(default=100, help_text="The smaller starts first and stops last.")
-    start_seconds = models.FloatField(
-        default=1.0,
-        validators=[MinValueValidator(0.0), MaxValueValidator(3600.0)],
-        help_text="Without a health check: up this long counts as running.",
+    instance = models.PositiveIntegerField(
+        default=0, editable=False, help_text="0 for the declared one, 1 for its first further copy."
     )
-    start_timeout_seconds = models.FloatField(
-        default=30.0,
-        validators=[MinValueValidator(0.1), MaxValueValidator(3600.0)],
-        help_text="With a health check: not healthy by then is a failed start.",
-    )
-
-    restart_policy = models.CharField(
-        max_length=10, choices=choices(RestartPolicy), default=RestartPolicy.ALWAYS
-    )
-    success_exit_codes = models.JSONField(default=declaration.default_success_codes)
-    backoff_base_seconds = models.FloatField(
-        default=0.5, validators=[MinValueValidator(0.0), MaxValueValidator(3600.0)]
-    )
-    backoff_cap_seconds = models.FloatField(
-        default=60.0, validators=[MinValueValidator(0.1), MaxValueValidator(86400.0)]
-    )
-    stable_seconds = models.FloatField(
-        default=60.0,
-        validators=[MinValueValidator(0.1), MaxValueValidator(86400.0)],
-        help_text="Up this long, and earlier failures are forgotten.",
-    )
-    max_failures = models.PositiveIntegerField(
-        default=0, help_text="So many failures in the window turn auto-recovery off; 0 for never."
-    )
-    failure_window_seconds = models.FloatField(
-        default=600.0, validators=[MinValueValidator(1.0), MaxValueValidator(86400.0)]
-    )
-
-    stop_signal = models.CharField(max_length=10, default="SIGTERM")
-    stop_timeout_seconds = models.FloatField(
-        default=10.0,
-        validators=[MinValueValidator(0.0), MaxValueValidator(3600.0)],
-        help_text="Then the whole process tree is killed.",
-    )
-
-    health_kind = models.CharField(max_length=8, choices=choices(HealthKind), default=HealthKind.NONE)
-    health_url = models.CharField(max_length=500, blank=True)
-    health_port = models.PositiveIntegerField(null=True, blank=True)
-    health_interval_seconds = models.FloatField(
-        default=5.0, validators=[MinValueValidator(0.1), MaxValueValidator(3600.0)]
-    )
-    health_timeout_seconds = models.FloatField(
-        default=2.0, validators=[MinValueValidator(0.1), MaxValueValidator(300.0)]
-    )
-    health_failures = models.PositiveIntegerField(default=3, validators=[MinValueValidator(1)])
-    health_restart = models.BooleanField(default=True, help_text="Restart the service when it is unhealthy.")
 
     ports = models.JSONField(
         default=list,
         blank=True,
         help_text="TCP ports that it listens on; checked before each start.",
     )
-    log_max_mb = models.PositiveIntegerField(
-        default=50, validators=[MinValueValidator(1), MaxValueValidator(100_000)]
-    )
-    log_keep = models.PositiveIntegerField(default=5, validators=[MaxValueValidator(1000)])
     warning = models.CharField(
         max_length=300,
         blank=True,
@@ -149,6 +114,11 @@ class Service(models.Model):
                 condition=models.Q(health_kind__in=[k.value for k in HealthKind]),
                 name="known_health_kind",
             ),
+            models.CheckConstraint(
+                condition=models.Q(ready_kind__in=[k.value for k in ReadyKind]),
+                name="known_ready_kind",
+            ),
+            models.UniqueConstraint(fields=("instance_of", "instance"), name="one_copy_per_instance"),
         )
         # Changing what a service runs is running code as the supervisor's user: change_service is for
         # those who may do that. The verbs below only act on what is declared.
@@ -194,50 +164,14 @@ class Service(models.Model):
         """Return where its output goes, on the machine of its node. No query."""
         return Path(settings.MEDIMGR_DATA_DIR) / "logs" / f"{self.key}.log"
 
+    @property
+    def stderr_path(self) -> Path:
+        """Return where its standard error goes: to the same log, unless it is kept apart. No query."""
+        return self.log_path.with_name(f"{self.key}.err.log") if self.log_stderr_apart else self.log_path
+
     def spec(self) -> ServiceSpec:
         """Return the declaration as the supervisor's plain data. Uses ``dependencies`` (prefetch them)."""
-        return ServiceSpec(
-            key=self.key,
-            name=self.name,
-            command=tuple(self.command),
-            cwd=self.cwd,
-            env=tuple(sorted((str(k), str(v)) for k, v in self.env.items())),
-            user=self.user,
-            umask=int(self.umask, 8) if self.umask else None,
-            autostart=self.autostart,
-            priority=self.priority,
-            needs=tuple(
-                sorted(
-                    (Needs(d.needs.key, Condition(d.condition)) for d in self.dependencies.all()),
-                    key=lambda needs: needs.service,
-                )
-            ),
-            start_seconds=self.start_seconds,
-            start_timeout=self.start_timeout_seconds,
-            restart=RestartPolicy(self.restart_policy),
-            success_codes=frozenset(self.success_exit_codes),
-            backoff_base=self.backoff_base_seconds,
-            backoff_cap=self.backoff_cap_seconds,
-            stable_seconds=self.stable_seconds,
-            max_failures=self.max_failures,
-            failure_window=self.failure_window_seconds,
-            stop_signal=self.stop_signal,
-            stop_timeout=self.stop_timeout_seconds,
-            health=HealthCheck(
-                kind=HealthKind(self.health_kind),
-                url=self.health_url,
-                port=self.health_port or 0,
-                interval=self.health_interval_seconds,
-                timeout=self.health_timeout_seconds,
-                failures=self.health_failures,
-                restart=self.health_restart,
-            ),
-            ports=tuple(self.ports),
-            log_path=self.log_path,
-            log_max_bytes=self.log_max_mb * 1024 * 1024,
-            log_keep=self.log_keep,
-            builtin=self.builtin,
-        )
+        return spec_of(self)
 
     def public(self) -> dict[str, Any]:
         """Return the shape that API and page show, without CPU and memory (those are ticks).
@@ -253,6 +187,8 @@ class Service(models.Model):
             "ports": self.ports,
             "warning": self.warning,
             "builtin": self.builtin,
+            "instance": self.instance,
+            "schedule": self.schedule,
             **self.status.public(),
         }
 

@@ -30,6 +30,10 @@ class ServiceStatus(models.Model):
     needs_restart = models.BooleanField(
         default=False, help_text="Its settings have changed since the process started."
     )
+    flapping = models.BooleanField(
+        default=False, help_text="It keeps failing without a stable run in between."
+    )
+    next_run_at = models.DateTimeField(null=True, blank=True, help_text="When its schedule starts it next.")
 
     class Meta:
         verbose_name_plural = "service statuses"
@@ -59,4 +63,6 @@ class ServiceStatus(models.Model):
             "restarts": self.restarts,
             "auto_recovery": self.auto_recovery,
             "needs_restart": self.needs_restart,
+            "flapping": self.flapping,
+            "next_run_at": iso(self.next_run_at),
         }

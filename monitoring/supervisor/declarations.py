@@ -111,4 +111,6 @@ def _status(service: Service) -> StatusRow:
         restarts=status.restarts,
         auto_recovery=status.auto_recovery,
         needs_restart=status.needs_restart,
+        flapping=status.flapping,
+        next_run_at=status.next_run_at,
     )

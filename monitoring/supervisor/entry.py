@@ -33,6 +33,8 @@ class Entry:
     started_digest: str = ""
     """Of the settings that the current process was started with."""
     process_started_at: datetime | None = None
+    next_run_at: datetime | None = None
+    """When its schedule starts it next; None without one."""
     timers: dict[Timer, asyncio.TimerHandle] = field(default_factory=dict)
     deleted: bool = False
     successor: Declared | None = None
@@ -78,4 +80,6 @@ class Entry:
             restarts=s.restarts,
             auto_recovery=s.auto_recovery,
             needs_restart=s.needs_restart,
+            flapping=s.flapping,
+            next_run_at=self.next_run_at,
         )

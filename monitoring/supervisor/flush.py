@@ -30,6 +30,8 @@ _STATUS_FIELDS = (
     "restarts",
     "auto_recovery",
     "needs_restart",
+    "flapping",
+    "next_run_at",
 )
 _RUN_CHANGES = (
     "service",

@@ -48,8 +48,7 @@ class JournalEntry:
 
 def spec_digest(spec: ServiceSpec) -> str:
     """Return a digest of all in ``spec`` that a running process cannot take over without a restart."""
-    parts = (spec.command, spec.cwd, spec.env, spec.user, spec.umask)
-    return hashlib.sha256(repr(parts).encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256(repr(spec.started_with()).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 class RunJournal:

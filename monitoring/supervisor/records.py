@@ -34,6 +34,8 @@ class StatusRow:
     restarts: int
     auto_recovery: bool
     needs_restart: bool
+    flapping: bool = False
+    next_run_at: datetime | None = None
 
     def public(self) -> dict[str, Any]:
         """Return what ``ServiceStatus.public()`` returns for the same values (a test compares them)."""
@@ -49,6 +51,8 @@ class StatusRow:
             "restarts": self.restarts,
             "auto_recovery": self.auto_recovery,
             "needs_restart": self.needs_restart,
+            "flapping": self.flapping,
+            "next_run_at": iso(self.next_run_at),
         }
 
 

@@ -44,6 +44,8 @@ class Situation:
     auto_recovery: bool = True
     needs_restart: bool = False
     """The process was started with other settings than are declared now."""
+    flapping: bool = False
+    """It keeps failing without a stable run in between."""
 
     run_id: str = ""
     """The run whose process, or rest of a process tree, may still exist. Empty: nothing of it lives."""
@@ -92,6 +94,7 @@ class Situation:
             self.restarts,
             self.auto_recovery,
             self.needs_restart,
+            self.flapping,
         )
 
 

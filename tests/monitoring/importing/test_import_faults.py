@@ -60,7 +60,11 @@ pytestmark = pytest.mark.django_db
         ('health_kind = "tcp"', "services.web.health_port", "Give the port that has to accept connections."),
         ("health_port = -1", "services.web.health_port", "greater than or equal to 0"),
         ("depends_on = ['x']", "services.web.depends_on", "Write keys of services and conditions"),
-        ('depends_on = { x = "here" }', "services.web.depends_on.x", "Write 'started' or 'healthy'."),
+        (
+            'depends_on = { x = "here" }',
+            "services.web.depends_on.x",
+            "Write 'started' or 'healthy' or 'completed'.",
+        ),
         (
             'depends_on = { x = "started" }',
             "services.web.depends_on.x",

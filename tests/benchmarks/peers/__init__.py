@@ -1,0 +1,1 @@
+"""The supervisors that are measured side by side."""

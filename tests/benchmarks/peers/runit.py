@@ -1,0 +1,54 @@
+"""runit, where the system has it (apt-get install runit)."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from tests.benchmarks.beacons import CannotMeasure
+from tests.benchmarks.peers.peer import Peer
+
+
+class Runit(Peer):
+    """``runsvdir`` over one directory per service, no logger."""
+
+    title = "runit"
+
+    def version(self) -> str:
+        """Return that it is there. Raises CannotMeasure where it is not."""
+        if shutil.which("runsvdir") is None:
+            raise CannotMeasure("runit is not installed (apt-get install runit).")
+        return "2.1"
+
+    def declare(self, names: Sequence[str], beacon: Path, lines: Path) -> None:
+        """Write one run script per service."""
+        for name in names:
+            service = self.directory / "services" / name
+            service.mkdir(parents=True)
+            run = service / "run"
+            run.write_text(f"#!/bin/sh\nexec {beacon} {name} {lines}\n")
+            run.chmod(0o755)
+
+    def command(self) -> list[str]:
+        """Return the command that supervises."""
+        return ["runsvdir", "-P", str(self.directory / "services")]
+
+    def own_pids(self) -> list[int]:
+        """Return runsvdir and one runsv per service."""
+        root = psutil.Process(super().own_pids()[0])
+        return [root.pid, *(child.pid for child in root.children() if child.name() == "runsv")]
+
+    def stop(self) -> None:
+        """Ask it to end all runsv processes (SIGHUP)."""
+        import signal
+
+        assert self.process is not None
+        self.process.send_signal(signal.SIGHUP)
+
+    def clean_up(self) -> None:
+        """End it in the way that takes its services along."""
+        if self.process is not None and self.process.poll() is None:
+            self.stop()
+            if not self.wait(20):
+                self.kill()

@@ -48,3 +48,8 @@ def percentile(values: Sequence[float], percent: float) -> float:
     """Return the nearest-rank percentile of ``values``."""
     ranked = sorted(values)
     return ranked[max(0, min(len(ranked) - 1, round(percent / 100 * len(ranked) + 0.5) - 1))]
+
+
+def spread(values: Sequence[float]) -> list[float]:
+    """Return the smallest, the median, the 99th percentile and the largest of ``values``."""
+    return [min(values), percentile(values, 50), percentile(values, 99), max(values)]

@@ -16,7 +16,9 @@ def main() -> None:
     beacon, lines, *names = sys.argv[1:]
     node, _ = Node.objects.get_or_create(name=settings.MEDIMGR_NODE)
     services = Service.objects.bulk_create(
-        Service(key=name, name=name, node=node, command=[beacon, name, lines]) for name in names
+        # Stable after a second, as supervisor's startsecs=1: then a crash is followed by a start at once.
+        Service(key=name, name=name, node=node, command=[beacon, name, lines], stable_seconds=1.0)
+        for name in names
     )
     now = timezone.now()
     ServiceStatus.objects.bulk_create(ServiceStatus(service=service, since=now) for service in services)

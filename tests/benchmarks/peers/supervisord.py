@@ -24,7 +24,7 @@ class Supervisord(Peer):
     def declare(self, names: Sequence[str], beacon: Path, lines: Path) -> None:
         """Write its configuration."""
         parts = [
-            "[supervisord]\nnodaemon=true\nminfds=65536\nlogfile=/dev/null\nlogfile_maxbytes=0\n"
+            "[supervisord]\nnodaemon=true\nminfds=20000\nlogfile=/dev/null\nlogfile_maxbytes=0\n"
             f"pidfile={self.directory}/supervisord.pid\n"
         ]
         parts += [

@@ -29,11 +29,12 @@ class ImportProblem(Problem):
     status = 422
 
     def __init__(self, file: str, faults: Sequence[Fault]) -> None:
-        """Take all faults of ``file``; they are told in the order of their lines."""
-        self.faults = sorted(faults, key=lambda fault: (fault.line, fault.key, fault.message))
+        """Take all faults of ``file``; they are told by file, in the order of lines."""
+        self.faults = sorted(faults, key=lambda fault: (fault.file, fault.line, fault.key, fault.message))
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         lines = "\n".join(f"  {fault}" for fault in self.faults)
         errors: dict[str, list[str]] = {}
         for fault in self.faults:
-            errors.setdefault(fault.key or "file", []).append(fault.message)
+            told = f"line {fault.line}: {fault.message}" if fault.line else fault.message
+            errors.setdefault(fault.key or "file", []).append(told)
         super().__init__(f"{file} has {count}; nothing was imported.\n{lines}", errors=errors)

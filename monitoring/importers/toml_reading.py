@@ -1,83 +1,48 @@
 """Reads a file of declarations into plain data and finds every fault of its form. Touches no database."""
 
 import difflib
-import json
 import math
 import re
 import tomllib
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from django.db import models
 
 from monitoring.importers import placeholders
+from monitoring.importers.document import (
+    DEPENDS_ON,
+    FIELDS,
+    TABLE,
+    Document,
+    Place,
+    Written,
+    defaults,
+    dotted,
+)
 from monitoring.importers.faults import Fault, ImportProblem
+from monitoring.importers.sources import Source
 from monitoring.importers.toml_lines import Lines
-from monitoring.models import Service
 from monitoring.states import Condition
 
-LARGEST_FILE = 4 * 1024 * 1024
-TABLE = "services"
-DEPENDS_ON = "depends_on"
 ENV_KEPT = "env_kept"
 _SYNTAX = re.compile(r"(?P<what>.*) \((?:at line (?P<line>\d+), column (?P<column>\d+)|at end of document)\)")
-_NOT_IN_FILES = {"id", "key", "node", "builtin", "created_at", "updated_at"}
-
-FIELDS: dict[str, "models.Field[Any, Any]"] = {
-    field.name: field for field in Service._meta.concrete_fields if field.name not in _NOT_IN_FILES
-}
-"""What a file may say about a service, by the name that model, admin and file share."""
 _TEXT_LISTS = {"command"}
 _NUMBER_LISTS = {"ports", "success_exit_codes"}
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A service as the file has it: every field, defaults where it says nothing."""
-
-    key: str
-    fields: dict[str, Any]
-    depends_on: dict[str, str]
-    """Condition by the key of the service that is needed."""
-    env_kept: tuple[str, ...]
-    """Variables whose values stay as the database has them."""
-
-
-@dataclass(slots=True)
-class Document:
-    """A file with its services, and the faults found so far."""
-
-    file: str
-    lines: Lines
-    services: dict[str, Written]
-    faults: list[Fault]
-
-    def fault(self, message: str, *path: str) -> None:
-        """Add a fault at the line where ``path`` stands."""
-        self.faults.append(Fault(self.file, self.lines.of(*path), dotted(path), message))
-
-
-def dotted(path: tuple[str, ...]) -> str:
-    """Return a path of keys as TOML writes it."""
-    return ".".join(
-        part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else json.dumps(part, ensure_ascii=False)
-        for part in path
-    )
-
-
-def read(path: Path) -> Document:
-    """Read ``path``, collecting faults. Raises ImportProblem where it cannot be read or is no TOML."""
-    text = _text_of(path)
+def read(source: Source) -> Document:
+    """Read a text, collecting faults. Raises ImportProblem where it is no TOML."""
+    file, text = source.name, source.text
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ImportProblem(str(path), [_syntax_fault(path, text, str(error))]) from None
+        raise ImportProblem(file, [_syntax_fault(file, text, str(error))]) from None
     except RecursionError:
-        raise ImportProblem(str(path), [Fault(str(path), 0, "", "Its values are nested too deep.")]) from None
+        raise ImportProblem(file, [Fault(file, 0, "", "Its values are nested too deep.")]) from None
     except ValueError as error:  # such as a number with thousands of digits
-        raise ImportProblem(str(path), [Fault(str(path), 0, "", f"It cannot be read: {error}.")]) from None
-    document = Document(str(path), Lines(text), {}, [])
+        raise ImportProblem(file, [Fault(file, 0, "", f"It cannot be read: {error}.")]) from None
+    lines = Lines(text)
+    document = Document(file, lambda path: Place(file, lines.of(*path), dotted(path)))
     for name in content:
         if name != TABLE:
             document.fault(f"Unknown key. Write [{TABLE}.KEY] for each service.", name)
@@ -92,41 +57,20 @@ def read(path: Path) -> Document:
     return document
 
 
-def _text_of(path: Path) -> str:
-    def refuse(message: str, line: int = 0) -> ImportProblem:
-        return ImportProblem(str(path), [Fault(str(path), line, "", message)])
-
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
-    except OSError as error:
-        raise refuse(f"It cannot be read: {error.strerror}. Check the path and its permissions.") from None
-    if len(content) > LARGEST_FILE:
-        raise refuse(
-            f"It is larger than {LARGEST_FILE // 1024 // 1024} MiB; that is no file of declarations."
-        )
-    try:
-        # An editor on Windows may begin the file with a byte order mark, which TOML does not know.
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise refuse("It is not UTF-8 text. Save it as UTF-8.", line) from None
-
-
-def _syntax_fault(path: Path, text: str, message: str) -> Fault:
+def _syntax_fault(file: str, text: str, message: str) -> Fault:
     found = _SYNTAX.fullmatch(message)
     if found is None:
-        return Fault(str(path), 0, "", f"This is no valid TOML: {message}.")
+        return Fault(file, 0, "", f"This is no valid TOML: {message}.")
     line = int(found["line"] or text.rstrip().count("\n") + 1)
     column = f" (column {found['column']})" if found["column"] else ""
-    return Fault(str(path), line, "", f"This is no valid TOML: {found['what']}{column}.")
+    return Fault(file, line, "", f"This is no valid TOML: {found['what']}{column}.")
 
 
 def _read_service(document: Document, key: str, table: Any) -> None:
     if not isinstance(table, dict):
         document.fault(f"This has to be a table: write [{TABLE}.{key}].", TABLE, key)
         return
-    fields = {name: field.get_default() for name, field in FIELDS.items()} | {"name": key}
+    fields = defaults() | {"name": key}
     depends_on: dict[str, str] = {}
     kept: tuple[str, ...] = ()
     for name, value in table.items():

@@ -7,7 +7,8 @@ from typing import Any
 
 from medimgr.lib.redact import looks_secret
 from monitoring.importers import placeholders
-from monitoring.importers.toml_reading import DEPENDS_ON, ENV_KEPT, FIELDS, TABLE, dotted
+from monitoring.importers.document import DEPENDS_ON, FIELDS, TABLE, dotted
+from monitoring.importers.toml_reading import ENV_KEPT
 from monitoring.models import Service, ServiceQuerySet
 
 LONGEST_LINE = 110
@@ -21,7 +22,11 @@ def export_services(services: ServiceQuerySet, *, without_secrets: bool = False)
     out of variables that look like secrets and names them in ``env_kept``: an import into the same
     database keeps them, an import elsewhere says that they are missing.
     """
-    declared = services.filter(builtin=False).select_related(None).prefetch_related("dependencies__needs")
+    declared = (
+        services.filter(builtin=False, instance_of=None)
+        .select_related(None)
+        .prefetch_related("dependencies__needs")
+    )
     tables = [_table(service, without_secrets) for service in declared]
     heading = "# Services as manage.py services export wrote them; manage.py services import reads them.\n"
     return "\n".join([heading, *tables])
@@ -31,7 +36,7 @@ def secret_variables(services: ServiceQuerySet) -> list[str]:
     """Return ``key: NAME`` for each variable that looks like a secret. One query."""
     return [
         f"{service.key}: {name}"
-        for service in services.filter(builtin=False)
+        for service in services.filter(builtin=False, instance_of=None)
         for name, value in service.env.items()
         if looks_secret(name, value)
     ]

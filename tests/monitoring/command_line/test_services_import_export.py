@@ -27,9 +27,9 @@ def test_a_dry_run_shows_the_difference_and_writes_nothing(tmp_path: Path) -> No
     assert shown.lines == [
         "database  unchanged",
         "backend   changed",
-        '    env.PORT: "9002" → "9003"',
-        "    env.API_TOKEN: nothing → ••••••",
-        "    ports: [9002] → [9003]",
+        "    env.PORT: •••••• → ••••••  (restart needed)",
+        "    env.API_TOKEN: nothing → ••••••  (restart needed)",
+        "    ports: [9002] → [9003]  (applies live)",
         "2 services: 1 would be changed, 1 unchanged.",
         "This was a dry run: nothing was written.",
         "Not in the file and left as they are: other.",

@@ -47,6 +47,11 @@ def what_changed(changes: list[Change]) -> dict[str, str]:
     return {change.key: change.what for change in changes}
 
 
+def fields_of(change: Change) -> dict[str, tuple[object, object]]:
+    """Return old and new value by field."""
+    return {name: (difference.old, difference.new) for name, difference in change.fields.items()}
+
+
 def one(line: str) -> str:
     """Return a valid service with one more line, which is the third of the text."""
     return f'[services.web]\ncommand = ["{sys.executable}"]\n{line}\n'

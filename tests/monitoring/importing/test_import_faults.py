@@ -151,7 +151,7 @@ def test_all_faults_are_told_at_once_in_the_order_of_their_lines(tmp_path: Path)
         f"  {path}, line 3: services.database.autostart: Write true or false.\n"
         f"  {path}, line 11: services.backend.ports: Write a list of port numbers, such as [8001]."
     )
-    assert refused.value.errors["services.database.autostart"] == ["Write true or false."]
+    assert refused.value.errors["services.database.autostart"] == ["line 3: Write true or false."]
 
 
 def test_a_cycle_through_the_file_is_named(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from monitoring.importers.faults import ImportProblem
 from monitoring.importers.toml import import_services
 from monitoring.models import Dependency, Node, Service, ServiceStatus
 from tests.factories import make_service
-from tests.monitoring.importing.files import DEMO, NODE, TWO, load, what_changed
+from tests.monitoring.importing.files import DEMO, NODE, TWO, fields_of, load, what_changed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -37,7 +37,7 @@ def test_only_what_differs_is_written_and_told(tmp_path: Path) -> None:
     newest = Event.objects.order_by("-id").values_list("id", flat=True)[0]
     changes = load(tmp_path, TWO.replace('"Backend"', '"The backend"').replace("[9002]", "[9003]"))
     assert changes[0].what == "unchanged"
-    assert changes[1].fields == {"name": ("Backend", "The backend"), "ports": ([9002], [9003])}
+    assert fields_of(changes[1]) == {"name": ("Backend", "The backend"), "ports": ([9002], [9003])}
     assert list(Event.objects.filter(id__gt=newest).values_list("topic", "key")) == [("service", "backend")]
 
 
@@ -45,7 +45,7 @@ def test_what_the_file_no_longer_says_goes_back_to_its_default(tmp_path: Path) -
     load(tmp_path, TWO.replace('name = "Backend"', 'name = "Backend"\npriority = 7'))
     assert Service.objects.get(key="backend").priority == 7
     changes = load(tmp_path, TWO)
-    assert changes[1].fields == {"priority": (7, 100)}
+    assert fields_of(changes[1]) == {"priority": (7, 100)}
     assert Service.objects.get(key="backend").priority == 100
 
 
@@ -53,7 +53,7 @@ def test_a_dependency_that_changed_is_an_event_of_its_service(tmp_path: Path) ->
     load(tmp_path, TWO)
     newest = Event.objects.order_by("-id").values_list("id", flat=True)[0]
     changes = load(tmp_path, TWO.replace('"healthy"', '"started"'))
-    assert changes[1].fields == {"depends_on": ({"database": "healthy"}, {"database": "started"})}
+    assert fields_of(changes[1]) == {"depends_on": ({"database": "healthy"}, {"database": "started"})}
     assert Dependency.objects.get().condition == "started"
     assert [event.key for event in Event.objects.filter(id__gt=newest)] == ["backend"]
 

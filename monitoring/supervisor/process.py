@@ -11,12 +11,11 @@ import logging
 import os
 import select
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from signal import SIGCONT, SIGKILL, SIGRTMIN, Signals, pidfd_send_signal
+from signal import SIGCONT, SIGKILL, Signals, pidfd_send_signal
 
 from django.conf import settings
 
-from monitoring.states import ExitSource
+from monitoring.supervisor.exits import Exit, exit_of_child, exit_of_stranger
 from monitoring.supervisor.identity import (
     MARKER,
     Identity,
@@ -35,23 +34,6 @@ __all__ = ["Exit", "Identity", "Process", "SpawnError", "kill_verified", "prepar
 log = logging.getLogger(__name__)
 _PIDFD_SIGNAL_PROCESS_GROUP = 4
 """Since Linux 6.9: signal the group whose leader the pidfd means. Safe whatever became of the number."""
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """How a process ended: an exit code, or the name of a signal, or neither where nobody knows."""
-
-    code: int | None
-    signal: str
-    source: ExitSource
-
-    def describe(self) -> str:
-        """Return it in words that fit behind the service's name."""
-        if self.signal:
-            return f"was killed by {self.signal}"
-        if self.code is not None:
-            return f"exited with code {self.code}"
-        return "ended; its exit code is not known"
 
 
 class Process:
@@ -139,7 +121,7 @@ class Process:
                 self._exit = self._exit_of_stranger()
             else:
                 if result is not None:
-                    self._exit = _exit_of_child(result.si_code, result.si_status)
+                    self._exit = exit_of_child(result.si_code, result.si_status)
         return self._exit
 
     def _exit_of_stranger(self) -> Exit | None:
@@ -147,18 +129,7 @@ class Process:
         poller.register(self.pidfd, select.POLLIN)
         if not poller.poll(0):
             return None
-        entry = read_stat(self.identity.pid)
-        if (
-            entry is None
-            or entry.start_ticks != self.identity.start_ticks
-            or entry.state != "Z"
-            or not (entry.exit_status or _may_inspect(self.identity.pid))
-        ):
-            return Exit(None, "", ExitSource.UNKNOWN)
-        code = os.waitstatus_to_exitcode(entry.exit_status)
-        if code < 0:
-            return Exit(None, signal_name(-code), ExitSource.PROC)
-        return Exit(code, "", ExitSource.PROC)
+        return exit_of_stranger(self.pidfd, self.identity)
 
     def signal(self, name: str) -> None:
         """Send a signal to the whole group, then SIGCONT, so that a stopped process can act on it.
@@ -231,20 +202,6 @@ def kill_verified(pid: int, start_ticks: int) -> bool:
     return True
 
 
-def signal_name(number: int) -> str:
-    """Return a signal's name, such as SIGSEGV; a real-time signal is counted from SIGRTMIN."""
-    try:
-        return Signals(number).name
-    except ValueError:
-        return f"SIGRTMIN+{number - SIGRTMIN}" if number > SIGRTMIN else f"signal {number}"
-
-
-def _exit_of_child(si_code: int, si_status: int) -> Exit:
-    if si_code == os.CLD_EXITED:
-        return Exit(si_status, "", ExitSource.WAIT)
-    return Exit(None, signal_name(si_status), ExitSource.WAIT)
-
-
 def _is_ours(identity: Identity) -> bool:
     entry = find_stat(identity.pid)
     if entry is None or entry.start_ticks != identity.start_ticks:
@@ -252,20 +209,6 @@ def _is_ours(identity: Identity) -> bool:
     # A program may rewrite its environment, so a missing marker means nothing; another run's does.
     marker = variable(read_environ(identity.pid) or b"", MARKER)
     return marker in (None, identity.run_id)
-
-
-def _may_inspect(pid: int) -> bool:
-    """Whether a zombie's exit code of 0 is to be believed: the kernel shows 0 to those who may not know.
-
-    The same right decides about the link to its program, which is missing for a zombie, not forbidden.
-    """
-    try:
-        os.readlink(f"/proc/{pid}/exe")
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    return True
 
 
 def _kill_child(pid: int) -> None:

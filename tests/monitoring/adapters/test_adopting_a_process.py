@@ -2,6 +2,8 @@
 
 import errno
 import os
+import platform
+import re
 import signal
 import subprocess
 import sys
@@ -12,13 +14,18 @@ from pathlib import Path
 import pytest
 
 from monitoring.states import ExitSource
+from monitoring.supervisor.exits import Exit, exit_of_stranger
 from monitoring.supervisor.identity import Identity, boot_id, read_environ, read_stat
-from monitoring.supervisor.process import Exit, Process
+from monitoring.supervisor.process import Process
 from tests.monitoring.adapters.conftest import PROGRAMS, Spawner, end, exit_of, gone
 from tests.monitoring.adapters.unprivileged import as_nobody
 from tests.running import wait_for
 
 ROOT = Path(__file__).parents[3]
+KNOWN_AFTER_REAPING = pytest.mark.skipif(
+    tuple(map(int, re.findall(r"\d+", platform.release())[:2])) < (6, 15),
+    reason="this kernel keeps nothing about a process that was reaped",
+)
 
 
 class Parent:
@@ -85,7 +92,7 @@ def test_a_running_process_is_taken_over_and_can_be_stopped(sleeping: Parent) ->
     ],
 )
 def test_an_end_that_nobody_has_collected_is_read_from_the_zombie(script: str, expected: Exit) -> None:
-    """As under a PID 1 that does not reap: signalling it would still succeed."""
+    """As under a PID 1 that does not reap: signalling it would still succeed (scenarios 18 and 21)."""
     parent = Parent("/bin/sh", "-c", f"sleep 0.2; {script}")
     try:
         process = adopted(parent.identity)
@@ -124,15 +131,43 @@ def test_one_that_is_a_zombie_already_is_taken_over_for_its_exit_code() -> None:
         parent.close()
 
 
-def test_an_end_that_somebody_else_has_collected_is_unknown(sleeping: Parent) -> None:
-    process = adopted(sleeping.identity)
+@KNOWN_AFTER_REAPING
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("read line; exit 42", Exit(42, "", ExitSource.PIDFD)),
+        ("read line; exit 0", Exit(0, "", ExitSource.PIDFD)),
+        ("read line; kill -9 $$", Exit(None, "SIGKILL", ExitSource.PIDFD)),
+    ],
+)
+def test_an_end_that_somebody_else_has_collected_is_told_by_the_pidfd(
+    tmp_path: Path, script: str, expected: Exit
+) -> None:
+    """As under a PID 1 or a subreaper that reaps before we look (scenario 18)."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    parent = Parent("/bin/sh", "-c", f"exec < {fifo}; {script}")
+    try:
+        process = adopted(parent.identity)
+        fifo.write_text("go on\n")
+        parent.reap()
+        assert process.poll_exit() == expected
+        assert process.poll_exit() == expected
+        process.kill_group()
+        process.close()
+    finally:
+        parent.close()
+
+
+def test_an_end_that_nobody_can_tell_of_is_unknown(sleeping: Parent) -> None:
+    """A pipe stands for the pidfd of a kernel that keeps nothing about what was reaped (scenario 18)."""
     os.kill(sleeping.identity.pid, signal.SIGTERM)
     sleeping.reap()
-    assert process.poll_exit() == Exit(None, "", ExitSource.UNKNOWN)
-    assert process.poll_exit() == Exit(None, "", ExitSource.UNKNOWN)
+    ends = os.pipe()
+    assert exit_of_stranger(ends[0], sleeping.identity) == Exit(None, "", ExitSource.UNKNOWN)
     assert "not known" in Exit(None, "", ExitSource.UNKNOWN).describe()
-    process.kill_group()
-    process.close()
+    for end_of_pipe in ends:
+        os.close(end_of_pipe)
 
 
 def test_the_same_supervisor_started_anew_by_exec_still_is_the_parent(spawner: Spawner) -> None:
@@ -181,7 +216,7 @@ def test_one_that_has_rewritten_its_environment_is_taken_over() -> None:
 
 
 def test_a_reused_pid_is_neither_taken_over_nor_signalled() -> None:
-    """For real, in a PID namespace of its own, where the next pid can be chosen."""
+    """For real, in a PID namespace of its own, where the next pid can be chosen (scenario 18)."""
     done = subprocess.run(
         [
             *("unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child"),

@@ -13,6 +13,7 @@ from typing import Any
 
 import django
 from asgiref.sync import ThreadSensitiveContext
+from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "medimgr.settings")
@@ -22,6 +23,7 @@ from medimgr.events.daphne_transport import Send  # noqa: E402  (models need the
 from medimgr.events.response import EventStreamResponse  # noqa: E402
 from medimgr.events.subscription import End, Subscription  # noqa: E402
 from medimgr.events.views import STREAM_KEY  # noqa: E402
+from medimgr.request_deadline import RequestDeadline  # noqa: E402
 
 STREAM_THREADS = 4
 STREAM_PREFIX = "/events/"
@@ -82,4 +84,6 @@ class StreamHandler(ASGIHandler):
         await response.serve(send)
 
 
-application = StreamHandler()
+application = RequestDeadline(
+    StreamHandler(), settings.MEDIMGR_REQUEST_DEADLINE_SECONDS, streams=STREAM_PREFIX
+)

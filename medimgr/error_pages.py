@@ -38,6 +38,22 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return _bare(request, 500, "internal-error", "Something went wrong", detail)
 
 
+def ended_early(path: str, accept: str, *, status: int, code: str, heading: str, detail: str) -> HttpResponse:
+    """Return the answer to a request that was ended from outside Django: a page where one was asked for.
+
+    Asks neither for the user nor for the database.
+    """
+    if path.startswith(API_PREFIX) or "text/html" not in accept:
+        response = described_response(code=code, status=status, title=heading, detail=detail)
+    else:
+        context = {"heading": heading, "detail": detail}
+        response = _uncached(loader.render_to_string("errors/bare.html", context), status)
+    # The middleware that sets these is out of reach.
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = "default-src 'none'; style-src 'self'"
+    return response
+
+
 def _page(request: HttpRequest, status: int, code: str, detail: str, *, technical: str = "") -> HttpResponse:
     if request.path.startswith(API_PREFIX):
         return described_response(code=code, status=status, detail=detail)

@@ -118,3 +118,15 @@ def before_shutdown(stop: Callable[[], Awaitable[None]]) -> None:
     reactor.addSystemEventTrigger(
         "before", "shutdown", lambda: Deferred.fromFuture(asyncio.ensure_future(stop(), loop=loop))
     )
+
+
+def cut_off(send: Send) -> bool:
+    """Cut the connection behind Daphne's ``send``; return False where there is none, or another server.
+
+    The one way to tell a client that an answer which has begun will not be complete.
+    """
+    request = request_behind(send)
+    if request is None or not is_connected(request):
+        return False
+    request.transport.abortConnection()
+    return True

@@ -1,5 +1,6 @@
 """What operators declare: services, and what each needs of others."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,18 @@ class Service(
                 },
             )
             publish("service", self.key, {"declared": True, "name": self.name})
+
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        """Raise ValidationError for each value that its field does not take, monstrous numbers included."""
+        numbers = (field.attname for field in self._meta.concrete_fields if field.name not in (exclude or ()))
+        unusable = declaration.unusable_numbers({name: getattr(self, name) for name in numbers})
+        faults = {field: [ValidationError(message)] for field, message in unusable.items()}
+        try:
+            super().clean_fields(exclude={*(exclude or ()), *unusable})
+        except ValidationError as error:
+            faults = error.update_error_dict(faults)
+        if faults:
+            raise ValidationError(faults)
 
     def clean(self) -> None:
         """Raise ValidationError naming every bad field and its mend. No query; looks at this machine."""

@@ -1,7 +1,6 @@
 """Whatever is wrong with a declaration is said in words that name the mend."""
 
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,24 +9,7 @@ from django.core.exceptions import ValidationError
 
 from monitoring.declaration import faults
 from tests.factories import make_node, make_service
-
-
-@dataclass
-class Declaration:
-    """A declaration without fault, before a test spoils it."""
-
-    command: Any = field(default_factory=lambda: [sys.executable, "-c", "pass"])
-    cwd: str = ""
-    env: Any = field(default_factory=dict)
-    user: str = ""
-    umask: str = ""
-    ports: Any = field(default_factory=list)
-    success_exit_codes: Any = field(default_factory=lambda: [0])
-    stop_signal: str = "SIGTERM"
-    health_kind: str = "none"
-    health_url: str = ""
-    health_port: int | None = None
-
+from tests.monitoring.declarations import declared
 
 LIST = 'Write a list of texts, such as ["python3", "server.py"].'
 PORTS = "Write a list of port numbers from 1 to 65535, such as [8001]."
@@ -37,7 +19,7 @@ LONG = "x" * 300
 
 
 def test_a_good_declaration_has_no_faults(tmp_path: Path) -> None:
-    good = Declaration(
+    good = declared(
         cwd=str(tmp_path),
         env={"PORT": "8001", "RATIO": 0.5, "_x1": 3, "EMPTY": ""},
         user="root",
@@ -126,7 +108,7 @@ def test_a_good_declaration_has_no_faults(tmp_path: Path) -> None:
     ],
 )
 def test_a_fault_is_named(name: str, value: Any, message: str) -> None:
-    assert faults(Declaration(**{name: value})) == {name: [message]}
+    assert faults(declared(**{name: value})) == {name: [message]}
 
 
 @pytest.mark.parametrize(
@@ -149,26 +131,26 @@ def test_a_fault_is_named(name: str, value: Any, message: str) -> None:
     ],
 )
 def test_a_url_that_cannot_be_asked_is_named(url: str) -> None:
-    assert faults(Declaration(health_kind="http", health_url=url)) == {"health_url": [URL]}
+    assert faults(declared(health_kind="http", health_url=url)) == {"health_url": [URL]}
 
 
 @pytest.mark.parametrize("port", [None, 0, -1, 65536])
 def test_a_tcp_check_needs_a_port(port: int | None) -> None:
     message = "Give the port that has to accept connections."
-    assert faults(Declaration(health_kind="tcp", health_port=port)) == {"health_port": [message]}
+    assert faults(declared(health_kind="tcp", health_port=port)) == {"health_port": [message]}
 
 
 def test_a_url_counts_only_for_an_http_check() -> None:
-    assert faults(Declaration(health_kind="none", health_url="nonsense")) == {}
+    assert faults(declared(health_kind="none", health_url="nonsense")) == {}
 
 
 def test_a_file_that_is_not_executable_is_named(tmp_path: Path) -> None:
     script = tmp_path / "run.sh"
     script.write_text("#!/bin/sh\n", encoding="utf-8")
     message = f"{script} is not executable. Make it so (chmod +x) or name its interpreter first."
-    assert faults(Declaration(command=[str(script)])) == {"command": [message]}
+    assert faults(declared(command=[str(script)])) == {"command": [message]}
     script.chmod(0o755)
-    assert faults(Declaration(command=[str(script)])) == {}
+    assert faults(declared(command=[str(script)])) == {}
 
 
 def test_a_relative_program_is_looked_for_in_the_working_directory(tmp_path: Path) -> None:
@@ -176,12 +158,12 @@ def test_a_relative_program_is_looked_for_in_the_working_directory(tmp_path: Pat
     script.parent.mkdir()
     script.write_text("#!/bin/sh\n", encoding="utf-8")
     script.chmod(0o755)
-    assert faults(Declaration(command=["bin/run.sh"], cwd=str(tmp_path))) == {}
-    assert "There is no file" in faults(Declaration(command=["bin/none.sh"], cwd=str(tmp_path)))["command"][0]
+    assert faults(declared(command=["bin/run.sh"], cwd=str(tmp_path))) == {}
+    assert "There is no file" in faults(declared(command=["bin/none.sh"], cwd=str(tmp_path)))["command"][0]
 
 
 def test_every_fault_is_told_at_once() -> None:
-    found = faults(Declaration(command=[], cwd="/no/such/place", ports=[0], stop_signal="x"))
+    found = faults(declared(command=[], cwd="/no/such/place", ports=[0], stop_signal="x"))
     assert set(found) == {"command", "cwd", "ports", "stop_signal"}
 
 

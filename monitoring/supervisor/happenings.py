@@ -6,7 +6,7 @@ be told from one about the current run and ignored.
 
 from dataclasses import dataclass
 
-from monitoring.states import Reason
+from monitoring.states import Hook, Reason
 from monitoring.supervisor.situation import Timer
 
 
@@ -100,6 +100,16 @@ class BackoffElapsed:
 
 
 @dataclass(frozen=True, slots=True)
+class RetryElapsed:
+    """It was given up long enough ago to be tried once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The time has come that its schedule names."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessEvent:
     """Something about the process of one run."""
 
@@ -127,8 +137,45 @@ class ReadyElapsed(ProcessEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class Ready(ProcessEvent):
+    """The log line or the message has come that tells that it is ready."""
+
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StartTimeout(ProcessEvent):
-    """It has not become healthy in time."""
+    """It has not become ready in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class HookEnded(ProcessEvent):
+    """The command of a hook has ended; ``detail`` says how."""
+
+    hook: Hook
+    ok: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recycle(ProcessEvent):
+    """A new process has to take this one's place, although it has not failed: it is at a limit."""
+
+    reason: Reason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StopAsked(ProcessEvent):
+    """The request to end has been answered; ``ok`` where the service, or its stop command, agrees."""
+
+    ok: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequestTimeout(ProcessEvent):
+    """It was asked to end, and is still there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +242,17 @@ Event = (
     | Waits
     | Admitted
     | BackoffElapsed
+    | RetryElapsed
+    | Due
     | Spawned
     | SpawnFailed
     | ReadyElapsed
+    | Ready
     | StartTimeout
+    | HookEnded
+    | Recycle
+    | StopAsked
+    | StopRequestTimeout
     | StopTimeout
     | StableElapsed
     | Probed
@@ -212,7 +266,9 @@ TIMERS: dict[type, Timer] = {
     BackoffElapsed: Timer.BACKOFF,
     ReadyElapsed: Timer.READY,
     StartTimeout: Timer.START_TIMEOUT,
+    StopRequestTimeout: Timer.STOP_REQUEST,
     StopTimeout: Timer.STOP_TIMEOUT,
     StableElapsed: Timer.STABLE,
+    RetryElapsed: Timer.RETRY,
 }
 """Which timer's going off each of these events is."""

@@ -3,20 +3,24 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from monitoring.states import LIVE, Health, Intent, Reason, State
-from monitoring.supervisor.spec import HealthCheck
+from monitoring.states import LIVE, Health, Hook, Intent, Reason, State
+from monitoring.supervisor.spec import HealthCheck, Readiness
 
 
 class Timer(StrEnum):
     """The clocks that a service can have running. Their times are monotonic seconds."""
 
     READY = "ready"
-    """Without a health check: up until then counts as RUNNING."""
+    """Where nothing tells that it is ready: up until then counts as RUNNING."""
     START_TIMEOUT = "start-timeout"
+    STOP_REQUEST = "stop-request"
+    """It was asked to end, by URL or command; still there by then, it gets the signal."""
     STOP_TIMEOUT = "stop-timeout"
     BACKOFF = "backoff"
     STABLE = "stable"
     """RUNNING until then, and earlier failures are forgotten."""
+    RETRY = "retry"
+    """FATAL until then; it is tried once more."""
 
 
 class After(StrEnum):
@@ -51,6 +55,14 @@ class Situation:
     """The run whose process, or rest of a process tree, may still exist. Empty: nothing of it lives."""
     leader_gone: bool = False
     """The run's first process has ended; what is left of its tree is being swept."""
+    tree_gone: bool = False
+    """Nothing of the run's tree is left; only a command that goes with its end still runs."""
+    hook: Hook | None = None
+    """The hook of the run that is running now."""
+    asking: bool = False
+    """The request to end, by URL or command, has not been answered yet."""
+    awaiting: Readiness | None = None
+    """What is watched for: the log line or the message that tells that it is ready."""
     cause: Reason = Reason.NONE
     """Why the current or next run is started."""
     cause_detail: str = ""
@@ -156,6 +168,55 @@ class StopProbing:
 
 
 @dataclass(frozen=True, slots=True)
+class RunHook:
+    """Start the command of a hook; its end comes as HookEnded, at the latest after its timeout."""
+
+    run_id: str
+    hook: Hook
+
+
+@dataclass(frozen=True, slots=True)
+class CancelHook:
+    """Kill the command of a hook; nothing is heard of it any more."""
+
+    run_id: str
+    hook: Hook
+
+
+@dataclass(frozen=True, slots=True)
+class AskToStop:
+    """Ask a run to end, by URL or command; the answer comes as StopAsked."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopAsking:
+    """Give up the request; nothing is heard of it any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchReady:
+    """Watch for the log line or the message that tells that a run is ready; it comes as Ready."""
+
+    run_id: str
+    readiness: Readiness
+
+
+@dataclass(frozen=True, slots=True)
+class UnwatchReady:
+    """Stop watching for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Put something into the service's history that changes no state."""
+
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """What operators see has changed: store it, and the transition where the state did."""
 
@@ -163,4 +224,21 @@ class Record:
     after: State
 
 
-Effect = Spawn | Signal | Kill | Sweep | ArmTimer | CancelTimer | StartProbing | StopProbing | Record
+Effect = (
+    Spawn
+    | Signal
+    | Kill
+    | Sweep
+    | ArmTimer
+    | CancelTimer
+    | StartProbing
+    | StopProbing
+    | RunHook
+    | CancelHook
+    | AskToStop
+    | StopAsking
+    | WatchReady
+    | UnwatchReady
+    | Tell
+    | Record
+)

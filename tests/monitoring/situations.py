@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from monitoring.states import HealthKind, Intent, Reason, State
+from monitoring.states import HealthKind, Hook, Intent, Reason, State
 from monitoring.supervisor import happenings as happened
 from monitoring.supervisor.machine import step
 from monitoring.supervisor.situation import (
@@ -82,10 +82,17 @@ EVENTS: list[happened.Event] = [
     happened.Waits("waiting for database"),
     happened.Admitted("run-2"),
     happened.BackoffElapsed(),
+    happened.RetryElapsed(),
+    happened.Due(),
     happened.Spawned(RUN, 4711),
     happened.SpawnFailed(RUN, "spawn-failed", "no"),
     happened.ReadyElapsed(RUN),
+    happened.Ready(RUN),
     happened.StartTimeout(RUN),
+    happened.HookEnded(RUN, Hook.PRE_START, ok=True),
+    happened.Recycle(RUN, Reason.MEMORY, "uses 900 MB of 800 MB"),
+    happened.StopAsked(RUN, ok=True),
+    happened.StopRequestTimeout(RUN),
     happened.StopTimeout(RUN),
     happened.StableElapsed(RUN),
     happened.Probed(RUN, ok=True),

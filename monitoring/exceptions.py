@@ -24,6 +24,13 @@ class UnknownNode(MonitoringProblem):
     status = 404
 
 
+class CannotScale(MonitoringProblem):
+    """The service cannot have so many copies."""
+
+    code = "cannot-scale"
+    status = 422
+
+
 class LogElsewhere(MonitoringProblem):
     """The log is on another machine."""
 

@@ -11,7 +11,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from medimgr.events.log import publish
-from monitoring import declaration
+from monitoring import copies, declaration, per_copy
 from monitoring.models.choices import choices
 from monitoring.models.declared_fields import (
     HealthFields,
@@ -135,14 +135,26 @@ class Service(
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save, make the status row where there is none, and publish that the declaration changed."""
+        """Save, keep its further copies in step, and publish what of all that changed, in one transaction.
+
+        One query more than for the row itself where it has no copies and is to have none.
+        """
+        with transaction.atomic():
+            self.store(None, *args, **kwargs)
+            copies.keep_in_step(self)
+
+    def store(self, intent: Intent | str | None = None, *args: Any, **kwargs: Any) -> None:
+        """Save this row alone, make its status where there is none, and publish that it changed.
+
+        A new status has ``intent``, or else what ``autostart`` says.
+        """
         with transaction.atomic():
             super().save(*args, **kwargs)
             ServiceStatus.objects.get_or_create(
                 service=self,
                 defaults={
                     "since": timezone.now(),
-                    "intent": Intent.UP if self.autostart else Intent.DOWN,
+                    "intent": intent or (Intent.UP if self.autostart else Intent.DOWN),
                 },
             )
             publish("service", self.key, {"declared": True, "name": self.name})
@@ -160,17 +172,32 @@ class Service(
             raise ValidationError(faults)
 
     def clean(self) -> None:
-        """Raise ValidationError naming every bad field and its mend. No query; looks at this machine."""
-        faults = declaration.faults(self)
+        """Raise ValidationError naming every bad field and its mend; looks at this machine.
+
+        No query, but one for a service that is to have further copies. A copy is not edited by itself.
+        """
+        if self.instance_of_id is not None:
+            raise ValidationError(
+                f"{self.key} is copy {self.instance + 1} of {self.original_key} and follows its declaration. "
+                "Change that one."
+            )
+        faults = copies.merged(declaration.faults(self), copies.faults(self))
         if faults:
             raise ValidationError({field: list(messages) for field, messages in faults.items()})
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        """Delete and publish it; the supervisor then stops the process."""
+        """Delete it with its further copies and publish that; the supervisor then stops the processes."""
         with transaction.atomic():
+            for copy in self.copies.order_by("-instance"):
+                copy.delete()
             result = super().delete(*args, **kwargs)
             publish("service", self.key, {"deleted": True})
         return result
+
+    @property
+    def original_key(self) -> str:
+        """Return the key of the service that this is a copy of; its own where it is none. No query."""
+        return per_copy.original_key(self.key, self.instance)
 
     @property
     def log_path(self) -> Path:
@@ -201,6 +228,8 @@ class Service(
             "warning": self.warning,
             "builtin": self.builtin,
             "instance": self.instance,
+            "instance_of": self.original_key if self.instance else None,
+            "instances": self.instances,
             "schedule": self.schedule,
             **self.status.public(),
         }
@@ -224,3 +253,24 @@ class Dependency(models.Model):
 
     def __str__(self) -> str:
         return f"{self.service} needs {self.needs}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save it, for the further copies of its service too. One query more where there are none."""
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            copies.follow_dependencies(self.service)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Delete it, for the further copies of its service too. One query more where there are none."""
+        with transaction.atomic():
+            result = super().delete(*args, **kwargs)
+            copies.follow_dependencies(self.service)
+        return result
+
+    def clean(self) -> None:
+        """Raise ValidationError where it is on a copy, which comes and goes with scaling. No query."""
+        needed = self.needs if self.needs_id is not None else None
+        if needed is not None and needed.instance_of_id is not None:
+            raise ValidationError(
+                {"needs": [f"{needed.key} is a copy of {needed.original_key}. Depend on that one instead."]}
+            )

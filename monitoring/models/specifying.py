@@ -1,7 +1,9 @@
 """Turns a declared service into the plain data that the supervisor works with."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
+from monitoring import per_copy
 from monitoring.states import Condition, HealthKind, Hook, ReadyKind, RestartPolicy
 from monitoring.supervisor.spec import (
     HealthCheck,
@@ -17,17 +19,19 @@ if TYPE_CHECKING:
     from monitoring.models.service import Service
 
 _MB = 1024 * 1024
+_Fill = Callable[[Any], Any]
 
 
 def spec_of(service: "Service") -> ServiceSpec:
     """Return ``service`` as the supervisor's plain data. Uses ``dependencies`` (prefetch them)."""
+    fill = _filling(service)
     return ServiceSpec(
         key=service.key,
         name=service.name,
         group=service.group,
-        command=tuple(service.command),
+        command=tuple(fill(service.command)),
         cwd=service.cwd,
-        env=tuple(sorted((str(k), str(v)) for k, v in service.env.items())),
+        env=tuple(sorted((str(k), str(v)) for k, v in fill(service.env).items())),
         user=service.user,
         user_group=service.user_group,
         umask=int(service.umask, 8) if service.umask else None,
@@ -48,7 +52,7 @@ def spec_of(service: "Service") -> ServiceSpec:
         start_timeout=service.start_timeout_seconds,
         readiness=Readiness(
             kind=ReadyKind(service.ready_kind),
-            url=service.ready_url,
+            url=fill(service.ready_url),
             port=service.ready_port or 0,
             pattern=service.ready_pattern,
         ),
@@ -63,15 +67,15 @@ def spec_of(service: "Service") -> ServiceSpec:
         max_failures=service.max_failures,
         failure_window=service.failure_window_seconds,
         stop_request=StopRequest(
-            url=service.stop_url,
-            command=tuple(service.stop_command),
+            url=fill(service.stop_url),
+            command=tuple(fill(service.stop_command)),
             seconds=service.stop_request_seconds,
         ),
         stop_signal=service.stop_signal,
         stop_timeout=service.stop_timeout_seconds,
-        hooks=_hooks(service),
+        hooks=_hooks(service, fill),
         hook_timeout=service.hook_timeout_seconds,
-        health=_health(service),
+        health=_health(service, fill),
         limits=_limits(service),
         ports=tuple(service.ports),
         log_path=service.log_path,
@@ -81,6 +85,13 @@ def spec_of(service: "Service") -> ServiceSpec:
         log_compress=service.log_compress,
         builtin=service.builtin,
     )
+
+
+def _filling(service: "Service") -> _Fill:
+    """Return what replaces ``{instance}`` and ``{port}``; nothing does where there is one copy only."""
+    if service.instances <= 1 and not service.instance:
+        return lambda value: value
+    return lambda value: per_copy.filled(value, service.instance, service.ports)
 
 
 def _resource_limits(service: "Service") -> tuple[ResourceLimit, ...]:
@@ -96,23 +107,23 @@ def _amount(value: object) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _hooks(service: "Service") -> tuple[tuple[Hook, tuple[str, ...]], ...]:
+def _hooks(service: "Service", fill: _Fill) -> tuple[tuple[Hook, tuple[str, ...]], ...]:
     commands = {
         Hook.PRE_START: service.pre_start_command,
         Hook.POST_START: service.post_start_command,
         Hook.PRE_STOP: service.pre_stop_command,
         Hook.POST_STOP: service.post_stop_command,
     }
-    return tuple((hook, tuple(command)) for hook, command in commands.items() if command)
+    return tuple((hook, tuple(fill(command))) for hook, command in commands.items() if command)
 
 
-def _health(service: "Service") -> HealthCheck:
+def _health(service: "Service", fill: _Fill) -> HealthCheck:
     return HealthCheck(
         kind=HealthKind(service.health_kind),
-        url=service.health_url,
+        url=fill(service.health_url),
         body=service.health_body,
         port=service.health_port or 0,
-        command=tuple(service.health_command),
+        command=tuple(fill(service.health_command)),
         silence=service.health_silence_seconds,
         interval=service.health_interval_seconds,
         timeout=service.health_timeout_seconds,

@@ -5,7 +5,13 @@ import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from monitoring.supervisor.identity import MARKER, MARKER_DATA_DIR, MARKER_NODE, MARKER_SERVICE
+from monitoring.supervisor.identity import (
+    MARKER,
+    MARKER_COMMAND,
+    MARKER_DATA_DIR,
+    MARKER_NODE,
+    MARKER_SERVICE,
+)
 from monitoring.supervisor.spec import ServiceSpec
 
 # What a program may expect of the place where it runs. All else of the supervisor's own environment
@@ -27,6 +33,8 @@ INHERITED = frozenset(
 )
 # Directories of the supervisor's account, where another one has no business.
 _OWN_ACCOUNT_ONLY = frozenset({"TMPDIR", "XDG_RUNTIME_DIR"})
+INSTANCE = "MEDIMGR_INSTANCE"
+"""Tells a program which of its service's copies it is, from 0 on."""
 _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -86,13 +94,38 @@ def child_environment(
     may be an installation with another one), ``extra`` (for medimgr's own services), the declared ones,
     and last the marks by which its processes are found again.
     """
+    env = _of_the_place(who)
+    env[MARKER_DATA_DIR] = data_dir
+    env |= extra
+    env |= spec.environment()
+    env.pop(MARKER_COMMAND, None)
+    marks = {MARKER: run_id, MARKER_SERVICE: spec.key, MARKER_NODE: node}
+    return env | marks | {INSTANCE: str(spec.instance)}
+
+
+def command_environment(
+    spec: ServiceSpec, who: Account | None, extra: Mapping[str, str], *, node: str, data_dir: str
+) -> dict[str, str]:
+    """Return the whole environment of a command that goes with a service: a hook, a probe.
+
+    The same as the service's, and ``extra``; but its marks say that it is no process of a run, so that
+    nobody takes it for the service itself.
+    """
+    env = _of_the_place(who)
+    env[MARKER_DATA_DIR] = data_dir
+    env |= spec.environment()
+    env |= extra
+    for mark in (MARKER, MARKER_SERVICE):
+        env.pop(mark, None)
+    return env | {MARKER_COMMAND: spec.key, MARKER_NODE: node, INSTANCE: str(spec.instance)}
+
+
+def _of_the_place(who: Account | None) -> dict[str, str]:
+    """Return the variables that every program needs, and those of its account."""
     env = {name: value for name, value in os.environ.items() if name in INHERITED or name.startswith("LC_")}
     env.setdefault("PATH", _DEFAULT_PATH)
     if who is not None:
         if who.uid != os.geteuid():
             env = {name: value for name, value in env.items() if name not in _OWN_ACCOUNT_ONLY}
         env |= {"HOME": who.home, "USER": who.name, "LOGNAME": who.name, "SHELL": who.shell or "/bin/sh"}
-    env[MARKER_DATA_DIR] = data_dir
-    env |= extra
-    env |= spec.environment()
-    return env | {MARKER: run_id, MARKER_SERVICE: spec.key, MARKER_NODE: node}
+    return env

@@ -11,6 +11,8 @@ PF_KTHREAD = 0x00200000
 MARKER = "MEDIMGR_RUN_ID"
 """The environment variable that every process of a run inherits."""
 MARKER_SERVICE = "MEDIMGR_SERVICE"
+MARKER_COMMAND = "MEDIMGR_COMMAND_OF"
+"""Names the service whose hook or probe a process is; such a process belongs to no run."""
 MARKER_NODE = "MEDIMGR_NODE"
 MARKER_DATA_DIR = "MEDIMGR_DATA_DIR"
 """Tells the processes of two installations on one machine apart."""

@@ -1,8 +1,8 @@
 """Starts a service's program, and says in words why where it cannot.
 
 The program gets a session and process group of its own, /dev/null to read from, and its log file, opened
-for appending, to write to: nothing that ties its life to the supervisor's. No ``preexec_fn`` (unsafe with
-threads) and no shell. Linux is what the supervisor runs on (pidfds, ``/proc``).
+for appending, to write to (or one for each output): nothing that ties its life to the supervisor's. No
+``preexec_fn`` (unsafe with threads) and no shell. Linux is what the supervisor runs on (pidfds, ``/proc``).
 """
 
 import contextlib
@@ -13,9 +13,16 @@ import resource
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import FrameType
 
-from monitoring.supervisor.child_environment import Account, UnknownAccount, account, child_environment
+from monitoring.supervisor.child_environment import (
+    Account,
+    UnknownAccount,
+    account,
+    child_environment,
+    command_environment,
+)
 from monitoring.supervisor.logs import open_log
 from monitoring.supervisor.spawn_errors import SpawnError, explain
 from monitoring.supervisor.spec import ServiceSpec
@@ -65,18 +72,59 @@ def launch(
     """
     if not spec.command or not spec.command[0]:
         raise SpawnError("spawn-failed", f"{spec.key} has no command. Declare one.")
+    who = _account(spec)
+    env = child_environment(spec, run_id, who, extra_env or {}, node=node, data_dir=data_dir)
+    with contextlib.ExitStack() as files:
+        output = _open_log(spec, spec.log_path)
+        files.callback(os.close, output)
+        errors = subprocess.STDOUT
+        if spec.stderr_path != spec.log_path:
+            errors = _open_log(spec, spec.stderr_path)
+            files.callback(os.close, errors)
+        return _start(spec, env, who, output, errors, pass_fds, nofile)
+
+
+def launch_command(
+    spec: ServiceSpec,
+    env: Mapping[str, str],
+    output: int,
+    *,
+    node: str,
+    data_dir: str,
+    nofile: Limits | None = None,
+) -> int:
+    """Start ``spec.command`` as a command that goes with the service; return its pid. Raises SpawnError.
+
+    It runs as the service does (user, directory, environment, limits) but for its marks: it belongs to no
+    run. ``env`` comes on top; both its outputs go to the descriptor ``output``.
+    """
+    if not spec.command or not spec.command[0]:
+        raise SpawnError("spawn-failed", f"A command of {spec.key} is empty.")
+    who = _account(spec)
+    whole = command_environment(spec, who, env, node=node, data_dir=data_dir)
+    return _start(spec, whole, who, output, subprocess.STDOUT, (), nofile)
+
+
+def _account(spec: ServiceSpec) -> Account | None:
     try:
-        who = account(spec.user)
+        return account(spec.user)
     except UnknownAccount as error:
         raise SpawnError("user-unknown", str(error)) from error
-    env = child_environment(spec, run_id, who, extra_env or {}, node=node, data_dir=data_dir)
-    log_fd = _open_log(spec)
+
+
+def _start(
+    spec: ServiceSpec,
+    env: dict[str, str],
+    who: Account | None,
+    output: int,
+    errors: int,
+    pass_fds: Sequence[int],
+    nofile: Limits | None,
+) -> int:
     try:
-        popen = _popen(spec, env, who, log_fd, pass_fds)
+        popen = _popen(spec, env, who, output, errors, pass_fds)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise explain(error, spec, env) from error
-    finally:
-        os.close(log_fd)
     # From here on the pidfd waits for it. A Popen that believes it is finished never waits by itself.
     popen.returncode = 0
     if nofile is not None:
@@ -87,7 +135,12 @@ def launch(
 
 
 def _popen(
-    spec: ServiceSpec, env: dict[str, str], who: Account | None, log_fd: int, pass_fds: Sequence[int]
+    spec: ServiceSpec,
+    env: dict[str, str],
+    who: Account | None,
+    output: int,
+    errors: int,
+    pass_fds: Sequence[int],
 ) -> "subprocess.Popen[bytes]":
     switch = who is not None and who.needs_switch
     return subprocess.Popen(
@@ -95,8 +148,8 @@ def _popen(
         cwd=spec.cwd or None,
         env=env,
         stdin=subprocess.DEVNULL,
-        stdout=log_fd,
-        stderr=subprocess.STDOUT,
+        stdout=output,
+        stderr=errors,
         close_fds=True,
         pass_fds=pass_fds,
         start_new_session=True,
@@ -108,18 +161,18 @@ def _popen(
     )
 
 
-def _open_log(spec: ServiceSpec) -> int:
+def _open_log(spec: ServiceSpec, path: Path) -> int:
     try:
-        return open_log(spec.log_path)
+        return open_log(path)
     except OSError as error:
         if error.errno in (errno.EMFILE, errno.ENFILE):
             raise explain(error, spec, {}) from error
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             # A full disk must not keep a service down; its lines would be lost in any case.
-            log.warning("%s: no room for its log %s; its output is discarded", spec.key, spec.log_path)
+            log.warning("%s: no room for its log %s; its output is discarded", spec.key, path)
             return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         raise SpawnError(
             "log-unwritable",
-            f"The log {spec.log_path} cannot be opened for writing: {error.strerror}. "
+            f"The log {path} cannot be opened for writing: {error.strerror}. "
             "Make its directory writable for the supervisor.",
         ) from error

@@ -42,8 +42,8 @@ class SpawnError(Exception):
 def explain(error: Exception, spec: ServiceSpec, env: Mapping[str, str]) -> SpawnError:
     """Return what ``error``, raised by starting ``spec`` with ``env``, means. Looks at the file system."""
     number = error.errno if isinstance(error, OSError) else None
-    if number in _SHORTAGES:
-        return SpawnError(*_SHORTAGES[number])
+    if isinstance(error, OSError) and number in _SHORTAGES:
+        return shortage(error)
     if number in (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ELOOP):
         return _cwd_error(spec.cwd) or _program_error(number, spec, env)
     if number == errno.ENOEXEC:
@@ -53,6 +53,13 @@ def explain(error: Exception, spec: ServiceSpec, env: Mapping[str, str]) -> Spaw
         )
     words = error.strerror if isinstance(error, OSError) else str(error)
     return SpawnError("spawn-failed", f"{spec.command[0]} could not be started: {words}.")
+
+
+def shortage(error: OSError) -> SpawnError:
+    """Return what an error means that has nothing to do with the program: the machine is short of it."""
+    if error.errno in _SHORTAGES:
+        return SpawnError(*_SHORTAGES[error.errno])
+    return SpawnError("spawn-failed", f"The system refused: {error.strerror or error}.")
 
 
 def _cwd_error(cwd: str) -> SpawnError | None:

@@ -43,6 +43,18 @@ def test_both_outputs_are_appended_to_its_log_and_its_input_is_empty(spawner: Sp
     assert spawner.text() == "earlier\nout\nerr\nend\n"
 
 
+def test_its_errors_can_have_a_log_of_their_own(spawner: Spawner, tmp_path: Path) -> None:
+    apart = tmp_path / "logs" / "it.err.log"
+    exit_of(spawner.shell("echo out; echo err >&2", stderr_path=apart))
+    assert (spawner.text(), apart.read_text()) == ("out\n", "err\n")
+
+
+def test_it_is_told_which_copy_it_is_and_is_no_command(spawner: Spawner) -> None:
+    exit_of(spawner.spawn(sys.executable, "-c", DUMP, instance=3, env=(("MEDIMGR_COMMAND_OF", "another"),)))
+    seen = environment(spawner)
+    assert (seen["MEDIMGR_INSTANCE"], "MEDIMGR_COMMAND_OF" in seen) == ("3", False)
+
+
 def test_it_gets_no_open_file_but_its_three_and_those_passed(spawner: Spawner, tmp_path: Path) -> None:
     with NodeLock(tmp_path, "here"), socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
@@ -130,7 +142,9 @@ from monitoring.supervisor.process import Process, prepare_to_spawn
 from monitoring.supervisor.spec import ServiceSpec
 nofile = prepare_to_spawn()
 command = ("/bin/sh", "-c", "grep -E 'SigIgn|SigBlk' /proc/self/status")
-process = Process.spawn(ServiceSpec("it", "It", command, log_path=Path({log!r})), "run", nofile=nofile)
+log = Path({log!r})
+spec = ServiceSpec("it", "It", command, log_path=log, stderr_path=log)
+process = Process.spawn(spec, "run", nofile=nofile)
 while process.poll_exit() is None: pass
 process.reap(); process.close()
 signal.raise_signal(signal.SIGHUP)
@@ -197,8 +211,9 @@ def test_it_lives_on_when_its_supervisor_is_killed(tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "from monitoring.supervisor.process import Process\n"
         "from monitoring.supervisor.spec import ServiceSpec\n"
+        f"log = Path({str(tmp_path / 'x.log')!r})\n"
         "spec = ServiceSpec('it', 'It', ('/bin/sh', '-c', 'while echo tick; do sleep 0.05; done'),"
-        f" log_path=Path({str(tmp_path / 'x.log')!r}))\n"
+        " log_path=log, stderr_path=log)\n"
         "print(Process.spawn(spec, 'orphan').identity.pid, flush=True)\n"
         "time.sleep(60)\n"
     )

@@ -27,7 +27,8 @@ def main() -> None:
             Path(place, f"filler{number}").touch()
     proof = os.memfd_create("proof", 0)
     command = ("/bin/sh", "-c", f"echo it ran >&{proof}; echo and says so")
-    spec = ServiceSpec("it", "It", command, log_path=Path(place, "it.log"))
+    log = Path(place, "it.log")
+    spec = ServiceSpec("it", "It", command, log_path=log, stderr_path=log)
     process = Process.spawn(spec, "run", pass_fds=[proof])
     while process.poll_exit() is None:
         pass

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from monitoring.copies import follow_dependencies
 from monitoring.declaration import cycle
 from monitoring.importers.differences import Difference, differences
 from monitoring.importers.document import DEPENDS_ON, FIELDS, TABLE, Document, Written, defaults
@@ -221,3 +222,4 @@ def _write(plans: Iterable[_Plan], existing: Mapping[str, Service], node: str) -
                 Dependency(service=plan.service, needs=services[needed], condition=condition)
                 for needed, condition in plan.depends_on.items()
             )
+            follow_dependencies(plan.service)

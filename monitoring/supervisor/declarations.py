@@ -11,7 +11,7 @@ from monitoring.models import Dependency, Service, ServiceStatus
 from monitoring.states import Health, Intent, Reason, State
 from monitoring.supervisor.records import Declared, StatusRow
 
-_IGNORED = frozenset({"id", "key", "description", "created_at", "updated_at", "warning", "group"})
+_IGNORED = frozenset({"id", "key", "description", "created_at", "updated_at", "warning"})
 
 
 class Declarations:

@@ -81,7 +81,7 @@ def test_words_for_people_alone_are_no_change() -> None:
     one = make_service("one")
     declarations = Declarations("testnode")
     declarations.all()
-    Service.objects.filter(pk=one.pk).update(description="New words", group="other", warning="Careful")
+    Service.objects.filter(pk=one.pk).update(description="New words", warning="Careful")
     assert declarations.changed() == ((), frozenset())
 
 

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from medimgr.lib.redact import looks_secret
-from monitoring.importers import placeholders
 from monitoring.importers.document import DEPENDS_ON, FIELDS, TABLE, dotted
-from monitoring.importers.toml_reading import ENV_KEPT
+from monitoring.importers.toml_types import ENV_KEPT, general
 from monitoring.models import Service, ServiceQuerySet
 
 LONGEST_LINE = 110
@@ -68,21 +67,10 @@ def _values(service: Service, without_secrets: bool) -> Iterable[tuple[str, Any]
         # A null has no form in TOML; for a field that may be null it is the default.
         if value is None or (name not in {"name", "command"} and value == field.get_default()):
             continue
-        yield name, _general(name, value)
+        yield name, general(name, value)
     needs = {d.needs.key: d.condition for d in service.dependencies.all()}
     if needs:
         yield DEPENDS_ON, dict(sorted(needs.items()))
-
-
-def _general(name: str, value: Any) -> Any:
-    """Return a value with placeholders in place of this machine's paths, where the format knows them."""
-    if name == "cwd":
-        return placeholders.generalise(value)
-    if name == "command":
-        return [placeholders.generalise(part) for part in value]
-    if name == "env":
-        return {n: placeholders.generalise(str(v)) for n, v in value.items()}
-    return value
 
 
 def _subtable(path: tuple[str, ...], table: Mapping[str, Any]) -> str:

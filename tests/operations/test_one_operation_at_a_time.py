@@ -15,7 +15,6 @@ from tests.operations.asking import ALICE, BERTA, ask, fresh, service, together
 pytestmark = pytest.mark.both_databases
 
 P, R = Status.PENDING, Status.RUNNING
-FORCED_STOP = f"{STOP} by force"
 # (new, what is active, its status) where the new one takes the active one's place. All else is refused.
 GIVES_WAY = {
     (START, STOP, P),
@@ -24,51 +23,42 @@ GIVES_WAY = {
     (STOP, START, R),
     (STOP, RESTART, P),
     (STOP, RESTART, R),
-    (FORCED_STOP, START, P),
-    (FORCED_STOP, START, R),
-    (FORCED_STOP, RESTART, P),
-    (FORCED_STOP, RESTART, R),
-    (FORCED_STOP, STOP, P),
-    (FORCED_STOP, STOP, R),
+    (STOP, STOP, P),
+    (STOP, STOP, R),
     (RESTART, START, P),
+    (RESTART, START, R),
     (RESTART, STOP, P),
     (AUTO_RECOVERY_ON, AUTO_RECOVERY_OFF, P),
     (AUTO_RECOVERY_OFF, AUTO_RECOVERY_ON, P),
 }
-NEW = [START, STOP, FORCED_STOP, RESTART, AUTO_RECOVERY_ON, AUTO_RECOVERY_OFF]
-ACTIVE = [START, STOP, RESTART, AUTO_RECOVERY_ON, AUTO_RECOVERY_OFF]
-
-
-def kind_and_parameters(name: str) -> tuple[str, dict[str, bool]]:
-    return (STOP, {"force": True}) if name == FORCED_STOP else (name, {})
+KINDS = [START, STOP, RESTART, AUTO_RECOVERY_ON, AUTO_RECOVERY_OFF]
 
 
 def test_the_rule_is_decided_without_a_database() -> None:
-    decided = set()
-    for new in NEW:
-        kind, parameters = kind_and_parameters(new)
-        for active in ACTIVE:
-            for status in (P, R):
-                if registry.get(kind).replaces(parameters, active, status):
-                    decided.add((new, active, status))
+    decided = {
+        (new, active, status)
+        for new in KINDS
+        for active in KINDS
+        for status in (P, R)
+        if registry.get(new).replaces(active, status)
+    }
     assert decided == GIVES_WAY
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("status", [P, R])
 @pytest.mark.parametrize("active", [START, STOP, RESTART])
-@pytest.mark.parametrize("new", [START, STOP, FORCED_STOP, RESTART])
+@pytest.mark.parametrize("new", [START, STOP, RESTART])
 def test_a_request_replaces_what_is_active_or_is_refused(new: str, active: str, status: Status) -> None:
     old = ask(active, who=BERTA)
     if status == R:
         [old] = lifecycle.claim(WORKER_QUEUE, "supervisor")
-    kind, parameters = kind_and_parameters(new)
     if (new, active, status) in GIVES_WAY:
-        asked = ask(kind, parameters=parameters)
+        asked = ask(new)
         assert asked.status == P
         ended = fresh(old)
         assert (ended.status, ended.error_code) == (Status.CANCELLED, "superseded")
-        assert kind in ended.error_detail
+        assert new in ended.error_detail
         assert "alice" in ended.error_detail
         events = list(Event.objects.filter(topic="operation").order_by("-id")[:2])
         assert [(event.data["id"], event.data["status"]) for event in events] == [
@@ -77,7 +67,7 @@ def test_a_request_replaces_what_is_active_or_is_refused(new: str, active: str, 
         ]
     else:
         with pytest.raises(TargetBusy):
-            ask(kind, parameters=parameters)
+            ask(new)
         assert Operation.objects.count() == 1
         assert fresh(old).status == status
 
@@ -122,11 +112,11 @@ def test_other_targets_are_not_in_the_way() -> None:
 def test_what_is_claimed_at_the_last_moment_is_not_replaced_as_if_it_still_waited(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ask(START, who=BERTA)
+    ask(STOP, who=BERTA)
     say = words.superseded
 
     def claimed_meanwhile(successor: Kind, requester: Requester) -> str:
-        """Put a claim between the look at the waiting start and its replacement by the restart."""
+        """Put a claim between the look at the waiting stop and its replacement by the restart."""
         lifecycle.claim(WORKER_QUEUE, "supervisor")
         return say(successor, requester)
 
@@ -148,9 +138,9 @@ def test_of_many_requests_at_the_same_moment_one_wins() -> None:
 def test_a_request_that_replaces_races_with_the_claim_and_nothing_is_lost() -> None:
     service()
     for _ in range(8):
-        waiting = ask(START, who=BERTA)
+        waiting = ask(STOP, who=BERTA)
         asked, claimed = together(lambda: ask(RESTART, who=ALICE), lambda: lifecycle.claim(WORKER_QUEUE, "w"))
-        if isinstance(asked, TargetBusy):  # the start was taken first: a restart does not stop it
+        if isinstance(asked, TargetBusy):  # the stop was taken first: a restart does not end it
             assert [operation.pk for operation in claimed] == [waiting.pk]
             assert fresh(waiting).status == R
         else:

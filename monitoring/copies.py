@@ -129,7 +129,7 @@ def _url_faults(service: "Service") -> dict[str, list[str]]:
     for name in _URLS:
         try:
             port = urlsplit(getattr(service, name)).port
-        except ValueError:  # {port} is no number, as wanted
+        except (ValueError, TypeError, AttributeError):  # {port} is no number, as wanted; or it is no text
             continue
         if port in ports:
             found[name] = [f"Each copy has ports of its own: write {{port}} instead of {port}."]

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from monitoring.declaration.declared import Declared
 from monitoring.declaration.restart import is_signal, signal_fault
-from monitoring.declaration.values import as_first_copy, command_fault, is_http_url
+from monitoring.declaration.values import as_a_copy, command_fault, is_http_url
 
 HOOKS = ("pre_start_command", "post_start_command", "pre_stop_command", "post_stop_command")
 
@@ -13,7 +13,7 @@ def faults(declared: Declared) -> Iterable[tuple[str, str]]:
     """Yield field and message of each fault."""
     if not is_signal(declared.stop_signal):
         yield "stop_signal", signal_fault(declared.stop_signal)
-    if declared.stop_url and not is_http_url(as_first_copy(declared.stop_url, declared)):
+    if declared.stop_url and not is_http_url(as_a_copy(declared.stop_url, declared)):
         yield "stop_url", "Write a URL such as http://127.0.0.1:8001/shutdown, or leave it empty."
     for field in ("stop_command", *HOOKS):
         command = getattr(declared, field)

@@ -48,11 +48,12 @@ def is_http_url(url: Any) -> bool:
     return fine and not re.search(r"[\s\x00-\x1f]", url)
 
 
-def as_first_copy(text: Any, declared: Declared) -> Any:
-    """Return ``text`` as it is for the service itself, copy 0, where it has copies; else unchanged."""
-    several = is_whole(declared.instances) and declared.instances > 1
+def as_a_copy(text: Any, declared: Declared) -> Any:
+    """Return ``text`` as this one of several copies gets it; unchanged where a service has no copies."""
+    copies, number = declared.instances, declared.instance
+    several = (is_whole(copies) and copies > 1) or (is_whole(number) and number > 0)
     ports = declared.ports if isinstance(declared.ports, list) else []
-    return per_copy.filled(text, 0, ports) if several else text
+    return per_copy.filled(text, number if is_whole(number) else 0, ports) if several else text
 
 
 def command_fault(command: Any, cwd: Any) -> str:

@@ -51,11 +51,12 @@ def test_any_declaration_gets_an_answer(fields: dict[str, Any], kinds: dict[str,
     assert isinstance(shared_ports(service, {"other": declared(ports=[8001])}), list)
 
 
+@pytest.mark.django_db
 @settings(max_examples=300, deadline=None)
-@given(st.sampled_from(sorted(FIELDS)), json_like | likely)
-def test_any_value_in_any_field_is_taken_or_refused_in_words(field: str, value: Any) -> None:
-    """The model's own check too: a field's type, its range, and the rules."""
-    service = declared(**{field: value})
+@given(st.sampled_from(sorted(FIELDS)), json_like | likely, st.sampled_from([1, 3]))
+def test_any_value_in_any_field_is_taken_or_refused_in_words(field: str, value: Any, copies: int) -> None:
+    """The model's own check too: a field's type, its range, the rules, and those for copies."""
+    service = declared(**{"instances": copies, field: value})
     named = refusal(service)
     assert not named or field in named or named <= asked_for_by.get(field, set())
 
@@ -73,6 +74,7 @@ def refusal(service: Service) -> set[str]:
 asked_for_by = {
     "health_kind": {"health_url", "health_port", "health_command"},
     "ready_kind": {"ready_url", "ready_port", "ready_pattern"},
+    "ports": {"port_step"},
 }
 
 
@@ -86,7 +88,10 @@ def test_what_the_rules_look_at_is_a_field_of_the_model(field: str) -> None:
     assert hasattr(declared(), field)
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("field", sorted(FIELDS))
 @pytest.mark.parametrize("value", [10**400, -(10**400), float("inf"), float("nan"), None, [], {}, "", "x\0y"])
 def test_a_monstrous_value_in_any_field_is_taken_or_refused(field: str, value: Any) -> None:
-    test_any_value_in_any_field_is_taken_or_refused_in_words.hypothesis.inner_test(field, value)  # type: ignore[attr-defined]
+    for copies in (1, 3):
+        named = refusal(declared(**{"instances": copies, field: value}))
+        assert not named or field in named or named <= asked_for_by.get(field, set())

@@ -259,6 +259,7 @@ class NodeAdmin(RecordAdmin[Node]):
         "supervised",
         "supervisor_pid",
         "heartbeat_at",
+        "handed_over_at",
         "version",
         "service_count",
         "problem",

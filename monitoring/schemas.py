@@ -41,6 +41,7 @@ class NodeShape(BaseModel, extra="allow"):
     supervisor_pid: int | None
     started_at: str | None
     heartbeat_at: str | None
+    handed_over_at: str | None
 
 
 class ServiceList(BaseModel):

@@ -21,6 +21,11 @@ class Node(models.Model):
     version = models.CharField(max_length=32, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
+    handed_over_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When its supervisor ended and left the services to the next one, which is yet to come.",
+    )
     problem = models.CharField(
         max_length=300,
         blank=True,
@@ -40,12 +45,19 @@ class Node(models.Model):
 
     HEARTBEAT_SECONDS = 2.0
     STALE_SECONDS = 10.0
+    HANDOVER_SECONDS = 60.0
+    """So long after a planned hand-over the next supervisor may take to come before anybody is alarmed."""
 
     def __str__(self) -> str:
         return self.name
 
     def is_supervised(self, now: datetime) -> bool:
-        """Return whether a supervisor has reported within the last ten seconds."""
+        """Return whether a supervisor has reported within the last ten seconds.
+
+        Or has announced its successor within the last minute: until then what it reported last still holds.
+        """
+        if self.handed_over_at is not None:
+            return (now - self.handed_over_at).total_seconds() < self.HANDOVER_SECONDS
         if self.supervisor_pid is None or self.heartbeat_at is None:
             return False
         return (now - self.heartbeat_at).total_seconds() < self.STALE_SECONDS
@@ -58,6 +70,7 @@ class Node(models.Model):
             "supervisor_pid": self.supervisor_pid,
             "started_at": iso(self.started_at),
             "heartbeat_at": iso(self.heartbeat_at),
+            "handed_over_at": iso(self.handed_over_at),
             "version": self.version,
             "problem": self.problem,
         }

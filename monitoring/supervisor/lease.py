@@ -62,13 +62,14 @@ def take(name: str, wait: Callable[[float], Any] = time.sleep) -> Lease:
     with transaction.atomic():
         node = Node.objects.select_for_update().get(pk=node.pk)
         rebooted = bool(node.boot_id) and node.boot_id != boot_id()
-        fresh = rebooted or node.supervisor_pid is None
+        fresh = rebooted or (node.supervisor_pid is None and node.handed_over_at is None)
         node.epoch += 1
         node.supervisor_pid = os.getpid()
         node.boot_id = boot_id()
         node.version = __version__
         node.started_at = node.heartbeat_at = timezone.now()
         node.problem = ""
+        node.handed_over_at = None
         node.save()
         publish_all([_fact(node)])
     return Lease(node.pk, name, node.epoch, rebooted, fresh)
@@ -90,11 +91,15 @@ def hold(lease: Lease, problem: str | None = None) -> list[Fact]:
     return [] if problem is None else [_fact(Node.objects.get(pk=lease.node))]
 
 
-def release(lease: Lease) -> None:
-    """Say that the node has no supervisor any more, unless another one has it by now."""
+def release(lease: Lease, *, handed_over: bool = False) -> None:
+    """Say that the node has no supervisor any more, unless another one has it by now.
+
+    ``handed_over``: its services go on and wait for the next one. Two queries in a transaction.
+    """
+    at = timezone.now() if handed_over else None
     with transaction.atomic():
         mine = Node.objects.filter(pk=lease.node, epoch=lease.epoch)
-        if mine.update(supervisor_pid=None, problem=""):
+        if mine.update(supervisor_pid=None, problem="", handed_over_at=at):
             publish_all([_fact(Node.objects.get(pk=lease.node))])
 
 

@@ -34,7 +34,7 @@ from monitoring.supervisor.prober import Prober
 from monitoring.supervisor.probes import ProbeResult
 from monitoring.supervisor.process import SpawnError
 from monitoring.supervisor.recording import Recorder
-from monitoring.supervisor.records import Declared, Opening, Order
+from monitoring.supervisor.records import HANDED_OVER, HANDED_OVER_DETAIL, Declared, Opening, Order
 from monitoring.supervisor.situation import (
     ArmTimer,
     CancelTimer,
@@ -146,6 +146,12 @@ class Supervisor:
             self._admission.closed = self._declaring.closed = True
             self._desk.close(why)
         self._drain()
+
+    def leave(self) -> None:
+        """End at once and leave all services as they are, for a successor to take over."""
+        if not self.done.done():
+            self._desk.close(HANDED_OVER_DETAIL, HANDED_OVER)
+            self.done.set_result(0)
 
     def node_lost(self, message: str) -> None:
         """Another supervisor has the node: end at once and leave the services as they are."""

@@ -2,7 +2,7 @@
 
 import logging
 
-from monitoring.supervisor.records import Finish, Note, Order
+from monitoring.supervisor.records import HANDED_OVER, HANDED_OVER_DETAIL, Finish, Note, Order
 from operations import lifecycle
 from operations.exceptions import LeaseLost
 from operations.models import Operation
@@ -76,6 +76,11 @@ class OperationRows:
         except LeaseLost as lost:
             log.info("%s", lost)
             self._forget({note.operation})
+
+    def hand_over(self) -> None:
+        """End what was claimed and nobody has begun with: the next supervisor takes only what waits."""
+        for pk in list(self._held):
+            self.write(Finish(pk, Status.FAILED, HANDED_OVER, HANDED_OVER_DETAIL))
 
     def _forget(self, operations: "set[int]") -> set[int]:
         for pk in operations:

@@ -131,11 +131,11 @@ class OperationsDesk:
         if key in self._followed:
             self._end(key, "FAILED", "target-gone", "The service was deleted meanwhile.")
 
-    def close(self, why: str) -> None:
+    def close(self, why: str, code: str = Reason.SHUTDOWN) -> None:
         """Take no operations any more, and end those under way as failed: the supervisor stops."""
         self.closed = why
         for key in list(self._followed):
-            self._end(key, "FAILED", Reason.SHUTDOWN, why)
+            self._end(key, "FAILED", code, why)
 
     # --- beginning --------------------------------------------------------------------------------
 

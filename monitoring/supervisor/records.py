@@ -117,6 +117,12 @@ class Finish:
 
 Note = Progress | Finish
 
+HANDED_OVER = "handed-over"
+"""The code of operations that a planned hand-over to another supervisor has ended."""
+HANDED_OVER_DETAIL = (
+    "The supervisor ended and left its services to the next one, which carries on what was begun."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Order:

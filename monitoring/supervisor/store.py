@@ -87,6 +87,7 @@ class Store:
         self._flushed_at = 0.0
         self._bad_rows = 0
         self._give_back = True
+        self._handed_over = False
 
     def start(self) -> None:
         """Begin to take the node over; :attr:`opening` then tells how that went."""
@@ -104,13 +105,15 @@ class Store:
         self._reload.set()
         self.queue.bell.set()
 
-    def close(self, timeout: float = 5.0, *, give_back: bool = True) -> None:
+    def close(self, timeout: float = 5.0, *, give_back: bool = True, handed_over: bool = False) -> None:
         """Write what waits, give the node back and end. Waits up to ``timeout`` seconds.
 
         Without ``give_back`` the node's row stays as a supervisor that was killed would leave it: its
-        services go on, and a successor must not take that for a fresh start.
+        services go on, and a successor must not take that for a fresh start. ``handed_over``: they go on
+        as well, and the row says that this is meant.
         """
         self._give_back = give_back
+        self._handed_over = handed_over
         self._stop.set()
         self.queue.bell.set()
         for thread in self._threads:
@@ -311,8 +314,10 @@ class Store:
             self._flushed_at = 0.0
             self._due["hold"] = 0.0
             self._flush()
-            if self._give_back:
-                leases.release(self._lease)
+            if self._handed_over:
+                self._operations.hand_over()
+            if self._give_back or self._handed_over:
+                leases.release(self._lease, handed_over=self._handed_over)
         except NodeTaken as taken:
             log.error("%s", taken)
         except Exception as error:

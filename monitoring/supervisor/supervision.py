@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as NotYet
 from pathlib import Path
+from types import FrameType
 from urllib.parse import quote
 
 from django.db import DatabaseError
@@ -26,6 +27,7 @@ from monitoring.supervisor.starting import Equipment, Starter
 from monitoring.supervisor.store import Store
 
 log = logging.getLogger(__name__)
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class CannotGoOn(Exception):
@@ -45,11 +47,13 @@ def supervise(
     equipment: Callable[[ServiceSpec], Equipment] | None = None,
     noticed: Callable[[Entry], None] = lambda _: None,
     say: Callable[[str], None] = lambda _: None,
+    leave_running: bool = False,
 ) -> int:
     """Look after the services of ``node`` until a signal ends it; return the exit code.
 
     The caller holds the NodeLock. ``prepare`` runs once the node's row is ours, before declarations are
-    read; ``say`` gets lines for the person at the terminal. Raises CannotGoOn.
+    read; ``say`` gets lines for the person at the terminal. With ``leave_running`` a signal ends the
+    supervisor alone, and the services go on for the next one. Raises CannotGoOn.
     """
     nofile = prepare_to_spawn()
     try:
@@ -58,8 +62,10 @@ def supervise(
         raise CannotGoOn(f"The data directory {data_dir} cannot be written: {error.strerror}.") from error
     store = Store(node, prepare)
     interrupted = threading.Event()
-    before = {s: signal.signal(s, lambda *_: interrupted.set()) for s in (signal.SIGINT, signal.SIGTERM)}
-    all_stopped = False
+    before = {s: signal.signal(s, lambda *_: interrupted.set()) for s in _STOPPING}
+    # The declarations are about to be read anyway.
+    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, _ignore)
+    all_stopped = left = False
     try:
         store.start()
         opening = _opened(store, interrupted)
@@ -67,11 +73,12 @@ def supervise(
             all_stopped = True  # nothing was taken over
             return 0
         starter = Starter(node, journal, str(data_dir), nofile=nofile, equipment=equipment)
-        code = _run(store, opening, journal, starter, data_dir, noticed, say, interrupted)
-        all_stopped = code == 0
+        code = _run(store, opening, journal, starter, data_dir, noticed, say, interrupted, leave_running)
+        left = code == 0 and leave_running
+        all_stopped = code == 0 and not leave_running
         return code
     finally:
-        store.close(give_back=all_stopped)
+        store.close(give_back=all_stopped, handed_over=left)
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -104,6 +111,7 @@ def _run(
     noticed: Callable[[Entry], None],
     say: Callable[[str], None],
     interrupted: threading.Event,
+    leave_running: bool,
 ) -> int:
     loop = asyncio.new_event_loop()
     measuring = Measuring(data_dir / "logs", store.queue.put_tick, store.queue.put_problem)
@@ -113,6 +121,11 @@ def _run(
     def stop() -> None:
         nonlocal stops
         stops += 1
+        if leave_running:
+            if stops == 1:
+                say("Ending; the services go on and wait for the next supervisor.")
+            supervisor.leave()
+            return
         if stops == 1:
             say("Stopping ... press Ctrl-C again to force.")
         elif stops == 2:
@@ -120,7 +133,7 @@ def _run(
         supervisor.stop()
 
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _STOPPING:
             loop.add_signal_handler(number, stop)
         loop.add_signal_handler(signal.SIGHUP, store.reload)
         try:
@@ -137,3 +150,11 @@ def _run(
         if tasks:
             loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         loop.close()
+        # The loop puts back what kills. A signal that comes once more must not keep the end from being
+        # written down.
+        for number in (*_STOPPING, signal.SIGHUP):
+            signal.signal(number, _ignore)
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """Do nothing about a signal."""

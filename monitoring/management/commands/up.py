@@ -32,7 +32,7 @@ class Command(BaseCommand):
 
     help = (
         "Run the supervisor of this node, the web server and the operations worker. Ctrl-C stops "
-        "everything in order; a second Ctrl-C forces."
+        "everything in order; a second Ctrl-C forces. With --leave-running it ends the supervisor alone."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -44,27 +44,44 @@ class Command(BaseCommand):
             metavar="HOST:PORT",
             help="where the web server listens (127.0.0.1:8000)",
         )
+        parser.add_argument(
+            "--leave-running",
+            action="store_true",
+            help="on Ctrl-C or SIGTERM leave everything running for the next supervisor",
+        )
         parser.add_argument("--workers", type=_workers, default=1, help="how many web workers (1)")
         parser.add_argument(
             "--services", type=Path, metavar="FILE", help="a TOML file to import services from"
         )
 
     def handle(
-        self, *args: Any, bind: tuple[str, int], workers: int, services: Path | None, **options: Any
+        self,
+        *args: Any,
+        bind: tuple[str, int],
+        workers: int,
+        services: Path | None,
+        leave_running: bool,
+        **options: Any,
     ) -> None:
         """Run until a signal comes. Ends with 0, or with 1 where it cannot go on."""
         node: str = settings.MEDIMGR_NODE
         data_dir: Path = settings.MEDIMGR_DATA_DIR
         try:
             with NodeLock(data_dir, node):
-                self._run(node, data_dir, bind, workers, services)
+                self._run(node, data_dir, bind, workers, services, leave_running)
         except (AlreadySupervised, CannotGoOn, CannotListen) as error:
             raise CommandError(str(error)) from error
         except Problem as problem:
             raise CommandError(problem.detail) from problem
 
     def _run(
-        self, node: str, data_dir: Path, bind: tuple[str, int], workers: int, services: Path | None
+        self,
+        node: str,
+        data_dir: Path,
+        bind: tuple[str, int],
+        workers: int,
+        services: Path | None,
+        leave_running: bool,
     ) -> None:
         host, port = bind
         web = WebSocket(host, port, lambda pid: pid in _own_web_workers(data_dir, node))
@@ -89,8 +106,9 @@ class Command(BaseCommand):
                 data_dir,
                 prepare=prepare,
                 equipment=equipment,
-                noticed=_Announcer(self, host, port),
+                noticed=_Announcer(self, host, port, leave_running),
                 say=self._say,
+                leave_running=leave_running,
             )
         finally:
             web.close()
@@ -105,8 +123,9 @@ class Command(BaseCommand):
 class _Announcer:
     """Says once where the page is, as soon as it is served."""
 
-    def __init__(self, command: Command, host: str, port: int) -> None:
+    def __init__(self, command: Command, host: str, port: int, leave_running: bool) -> None:
         self._command = command
+        self._ctrl_c = "ends the supervisor alone" if leave_running else "stops everything"
         self._url = f"http://{'127.0.0.1' if host == _ANY_ADDRESS else host}:{port}/"
         self._said = False
 
@@ -116,7 +135,7 @@ class _Announcer:
         s = entry.situation
         if s.state is State.RUNNING and s.health is Health.HEALTHY and not s.needs_restart:
             self._said = True
-            self._command._say(f"medimgr is up: {self._url}  (Ctrl-C stops everything)")
+            self._command._say(f"medimgr is up: {self._url}  (Ctrl-C {self._ctrl_c})")
 
 
 def _own_web_workers(data_dir: Path, node: str) -> set[int]:

@@ -277,5 +277,12 @@ def current() -> Broadcaster:
     return _by_loop[loop]
 
 
+async def close_current() -> None:
+    """Close the broadcaster of the running loop, where one has been started. Streams are said bye to."""
+    broadcaster = _by_loop.get(asyncio.get_running_loop())
+    if broadcaster is not None:
+        await broadcaster.aclose()
+
+
 def _now() -> str:
     return iso(timezone.now()) or ""

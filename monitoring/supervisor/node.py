@@ -11,18 +11,14 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from uuid import uuid4
 
-from monitoring.states import LIVE, HealthKind, Reason, State
+from monitoring.states import LIVE, Reason, State
 from monitoring.supervisor import happenings as happened
-from monitoring.supervisor import policy
-from monitoring.supervisor.admission import (
-    PLACE_SECONDS,
-    PLACE_SECONDS_UNPROBED,
-    Admission,
-    startable,
-)
+from monitoring.supervisor.admission import Admission, startable
 from monitoring.supervisor.adoption import take_over
+from monitoring.supervisor.carrying import Carrying
 from monitoring.supervisor.closing import Closing
 from monitoring.supervisor.declaring import Declaring
+from monitoring.supervisor.ending import Ending
 from monitoring.supervisor.entry import Entry
 from monitoring.supervisor.happenings import Event
 from monitoring.supervisor.journal import JournalEntry
@@ -32,29 +28,13 @@ from monitoring.supervisor.operations_desk import OperationsDesk
 from monitoring.supervisor.orphans import Orphans
 from monitoring.supervisor.prober import Prober
 from monitoring.supervisor.probes import ProbeResult
-from monitoring.supervisor.process import SpawnError
 from monitoring.supervisor.recording import Recorder
 from monitoring.supervisor.records import HANDED_OVER, HANDED_OVER_DETAIL, Declared, Opening, Order
-from monitoring.supervisor.situation import (
-    ArmTimer,
-    CancelTimer,
-    Effect,
-    Kill,
-    Record,
-    Signal,
-    Situation,
-    Spawn,
-    StartProbing,
-    StopProbing,
-    Sweep,
-    Timer,
-)
+from monitoring.supervisor.situation import Record, Situation
 from monitoring.supervisor.starting import Starter
 from monitoring.supervisor.store import Store
-from monitoring.supervisor.sweeper import Sweeper
 
 log = logging.getLogger(__name__)
-_TIMER_EVENTS: dict[Timer, type] = {timer: event for event, timer in happened.TIMERS.items()}
 
 
 class Supervisor:
@@ -83,15 +63,6 @@ class Supervisor:
         self._noticed = noticed
         self._inbox: deque[tuple[Entry, Event, Callable[[], None] | None]] = deque()
         self._draining = False
-        self._prober = Prober(loop, self._probed, draw)
-        self._orphans = orphans if orphans is not None and orphans.known else None
-        self._sweeper = Sweeper(
-            measuring.cache,
-            self._tree_gone,
-            loop.call_later,
-            self._drain,
-            self._orphans_left if self._orphans else None,
-        )
         self._admission = Admission(self.entries, self._held_back)
         self._desk = OperationsDesk(
             self.entries, loop, self.feed, store.queue.put, self._admission.dependents
@@ -101,6 +72,26 @@ class Supervisor:
             self.entries, self.feed, self._admission, self._desk.target_gone, self._buried
         )
         self._closing = Closing(self.entries, self.feed, self._admission.dependents)
+        self._ending = Ending(
+            loop,
+            self.entries,
+            starter,
+            self._recorder,
+            measuring.cache,
+            feed=self.feed,
+            wake=self._drain,
+            orphans=orphans,
+        )
+        self._carrying = Carrying(
+            loop,
+            feed=self.feed,
+            wake=self._drain,
+            starter=starter,
+            admission=self._admission,
+            ending=self._ending,
+            prober=Prober(loop, self._probed, draw),
+            recorder=self._recorder,
+        )
 
     # --- the beginning and the end ----------------------------------------------------------------
 
@@ -116,13 +107,13 @@ class Supervisor:
         self._store.connect(self, self._loop.call_soon_threadsafe, alive)
         for one in found:
             if one.entry.process is not None:
-                self._watch(one.entry)
+                self._ending.watch(one.entry)
             else:
                 self._recorder.lost(one.entry)
             if one.unwritten is not None:
                 starter.write_down(one.unwritten)
             for surplus in one.surplus:
-                self._sweeper.sweep(one.entry.key, surplus, ours=False)
+                self._ending.sweep_surplus(one.entry.key, surplus)
             for event in one.events:
                 self.feed(one.entry, event)
         adopted = sum(entry.process is not None for entry in self.entries.values())
@@ -215,8 +206,8 @@ class Supervisor:
                             then()
                     except Exception:
                         log.exception("%s: %s could not be carried out", entry.key, event)
-                if self._sweeper.due:
-                    self._sweep()
+                if self._ending.due:
+                    self._ending.look()
                 elif not self._admit_next():
                     break
             if self._closing.go_on() and not self.done.done():
@@ -231,37 +222,12 @@ class Supervisor:
         after, effects = step(before, event, entry.spec, self._loop.time(), self._draw(-1.0, 1.0))
         entry.situation = after
         for effect in effects:
-            self._carry_out(entry, before, effect)
+            if type(effect) is Record:
+                self._record(entry, before, effect)
+            else:
+                self._carrying.carry_out(entry, effect)
         if not self._declaring.bury_if_gone(entry) and startable(entry) and after is not before:
             self._wait_or_line_up(entry)
-
-    def _carry_out(self, entry: Entry, before: Situation, effect: Effect) -> None:
-        if isinstance(effect, Record):
-            self._record(entry, before, effect)
-        elif isinstance(effect, ArmTimer):
-            self._cancel_timer(entry, effect.timer)
-            entry.timers[effect.timer] = self._loop.call_at(effect.at, self._timer, entry, effect.timer)
-        elif isinstance(effect, CancelTimer):
-            self._cancel_timer(entry, effect.timer)
-        elif isinstance(effect, StartProbing):
-            starting = entry.state is State.STARTING
-            self._prober.start(entry.key, effect.run_id, effect.check, starting=starting)
-        elif isinstance(effect, StopProbing):
-            self._prober.stop(entry.key)
-        elif isinstance(effect, Spawn):
-            self._spawn(entry, effect.run_id)
-        elif isinstance(effect, Signal):
-            if entry.process is not None:
-                entry.process.signal(effect.signal)
-        elif isinstance(effect, Kill):
-            if entry.process is not None:
-                entry.process.kill_group()
-                self._sweeper.kill(entry.key, entry.process.identity)
-        elif isinstance(effect, Sweep):
-            if entry.identity is not None:
-                self._sweeper.sweep(entry.key, entry.identity, ours=entry.started_here)
-            else:
-                self.feed(entry, happened.TreeGone(effect.run_id))
 
     def _record(self, entry: Entry, before: Situation, effect: Record) -> None:
         if effect.before is not effect.after and effect.after is not State.STARTING:
@@ -295,96 +261,7 @@ class Supervisor:
     def _held_back(self, entry: Entry) -> str:
         return self._desk.held_back(entry)
 
-    def _spawn(self, entry: Entry, run_id: str) -> None:
-        self._admission.take_place(entry.key, run_id)
-        try:
-            process = self._starter.start(entry, run_id)
-        except SpawnError as error:
-            log.warning("%s: %s", entry.key, error.detail)
-            self._admission.leave_place(entry.key)
-            self.feed(entry, happened.SpawnFailed(run_id, error.code, error.detail))
-            return
-        except Exception as error:  # a service that nobody knows how to start must not wait for ever
-            log.exception("%s: the start failed in an unforeseen way", entry.key)
-            self._admission.leave_place(entry.key)
-            self.feed(entry, happened.SpawnFailed(run_id, "spawn-failed", f"{type(error).__name__}: {error}"))
-            return
-        seconds = PLACE_SECONDS if entry.spec.health.kind is not HealthKind.NONE else PLACE_SECONDS_UNPROBED
-        self._loop.call_later(seconds, self._place_over, entry.key, run_id)
-        self._watch(entry)
-        self._recorder.begun(entry)
-        self.feed(entry, happened.Spawned(run_id, process.identity.pid))
-
-    def _place_over(self, key: str, run_id: str) -> None:
-        self._admission.leave_place(key, run_id)
-        self._drain()
-
-    # --- ending -----------------------------------------------------------------------------------
-
-    def _watch(self, entry: Entry) -> None:
-        if entry.process is not None:
-            self._loop.add_reader(entry.process.pidfd, self._ended, entry)
-
-    def _ended(self, entry: Entry) -> None:
-        """The pidfd is readable: the leader has ended."""
-        process = entry.process
-        if process is None:
-            return
-        how = process.poll_exit()
-        if how is None:
-            return
-        self._loop.remove_reader(process.pidfd)
-        # The zombie pins the pid: the group that is killed here can be no other, and the session by which
-        # the sweep knows what left that group is no other's either.
-        process.kill_group()
-        entry.process, entry.ended = None, process
-        exited = happened.Exited(process.identity.run_id, how.code, how.signal)
-        why = Reason.COMPLETED if policy.is_success(exited, entry.spec) else Reason.CRASH
-        # Put down first, so that whoever sees the new status finds the run's end, too.
-        self._recorder.ended(entry, how, entry.situation.reason if entry.state is State.STOPPING else why)
-        self.feed(entry, exited)
-
-    def _sweep(self) -> None:
-        living = {
-            entry.situation.run_id: entry.identity
-            for entry in self.entries.values()
-            if entry.identity is not None and entry.process is not None
-        }
-        self._sweeper.look(living)
-
-    def _orphans_left(self) -> set[int]:
-        leaders = {
-            process.identity.pid
-            for entry in self.entries.values()
-            if (process := entry.process or entry.ended) is not None
-        }
-        return self._orphans.left(leaders) if self._orphans is not None else set()
-
-    def _tree_gone(self, key: str, run_id: str) -> None:
-        entry = self.entries.get(key)
-        if entry is None or entry.situation.run_id != run_id:
-            return
-        if entry.process is None:
-            entry.let_go()
-            entry.identity = None
-            self._starter.forget_soon(key)
-            self._loop.call_soon(self._starter.forget_stale)
-            self.feed(entry, happened.TreeGone(run_id))
-
-    # --- clocks and probes ------------------------------------------------------------------------
-
-    def _timer(self, entry: Entry, timer: Timer) -> None:
-        entry.timers.pop(timer, None)
-        event = _TIMER_EVENTS[timer]
-        if event is happened.BackoffElapsed:
-            self.feed(entry, event())
-        else:
-            self.feed(entry, event(entry.situation.run_id))
-
-    def _cancel_timer(self, entry: Entry, timer: Timer) -> None:
-        handle = entry.timers.pop(timer, None)
-        if handle is not None:
-            handle.cancel()
+    # --- probes and measurements ------------------------------------------------------------------
 
     def _probed(self, key: str, run_id: str, result: ProbeResult) -> bool:
         entry = self.entries.get(key)
@@ -397,7 +274,7 @@ class Supervisor:
         """Once a second: what all process trees use, and whether the node itself is well."""
         self._loop.call_later(self._measuring.SECONDS, self._measure)
         try:
-            self._orphans_left()  # collects those that have ended
+            self._ending.orphans_left()  # collects those that have ended
             self._measuring.measure(self._living())
         except OSError as error:
             log.warning("cannot measure: %s", error)

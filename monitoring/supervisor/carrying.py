@@ -1,0 +1,132 @@
+"""Carries out what the machine decides: each effect is a deed of one of the supervisor's parts."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from monitoring.states import HealthKind, State
+from monitoring.supervisor import happenings as happened
+from monitoring.supervisor import situation as to
+from monitoring.supervisor.admission import PLACE_SECONDS, PLACE_SECONDS_UNPROBED, Admission
+from monitoring.supervisor.ending import Ending
+from monitoring.supervisor.entry import Entry
+from monitoring.supervisor.happenings import Event
+from monitoring.supervisor.prober import Prober
+from monitoring.supervisor.process import SpawnError
+from monitoring.supervisor.recording import Recorder
+from monitoring.supervisor.situation import Effect, Timer
+from monitoring.supervisor.starting import Starter
+
+log = logging.getLogger(__name__)
+_TIMER_EVENTS: dict[Timer, type[Any]] = {timer: event for event, timer in happened.TIMERS.items()}
+
+
+class Carrying:
+    """All of it happens at once, in the loop's turn; what takes longer comes back as an event."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        feed: Callable[[Entry, Event], None],
+        wake: Callable[[], None],
+        starter: Starter,
+        admission: Admission,
+        ending: Ending,
+        prober: Prober,
+        recorder: Recorder,
+    ) -> None:
+        """``feed`` gives an event to the machine; ``wake`` is called when a place to start is free."""
+        self._loop = loop
+        self._feed = feed
+        self._wake = wake
+        self._starter = starter
+        self._admission = admission
+        self._ending = ending
+        self._prober = prober
+        self._recorder = recorder
+        self._deeds: dict[type[Effect], Callable[[Entry, Any], None]] = {
+            to.Spawn: self._spawn,
+            to.Signal: self._signal,
+            to.Kill: self._kill,
+            to.Sweep: self._sweep,
+            to.ArmTimer: self._arm,
+            to.CancelTimer: self._disarm,
+            to.StartProbing: self._start_probing,
+            to.StopProbing: self._stop_probing,
+        }
+
+    def carry_out(self, entry: Entry, effect: Effect) -> None:
+        """Do what ``effect`` says; all of them but Record."""
+        self._deeds[type(effect)](entry, effect)
+
+    # --- processes --------------------------------------------------------------------------------
+
+    def _spawn(self, entry: Entry, effect: to.Spawn) -> None:
+        run_id = effect.run_id
+        self._admission.take_place(entry.key, run_id)
+        try:
+            process = self._starter.start(entry, run_id)
+        except SpawnError as error:
+            log.warning("%s: %s", entry.key, error.detail)
+            self._admission.leave_place(entry.key)
+            self._feed(entry, happened.SpawnFailed(run_id, error.code, error.detail))
+            return
+        except Exception as error:  # a service that nobody knows how to start must not wait for ever
+            log.exception("%s: the start failed in an unforeseen way", entry.key)
+            self._admission.leave_place(entry.key)
+            detail = f"{type(error).__name__}: {error}"
+            self._feed(entry, happened.SpawnFailed(run_id, "spawn-failed", detail))
+            return
+        seconds = PLACE_SECONDS if entry.spec.health.kind is not HealthKind.NONE else PLACE_SECONDS_UNPROBED
+        self._loop.call_later(seconds, self._place_over, entry.key, run_id)
+        self._ending.watch(entry)
+        self._recorder.begun(entry)
+        self._feed(entry, happened.Spawned(run_id, process.identity.pid))
+
+    def _place_over(self, key: str, run_id: str) -> None:
+        self._admission.leave_place(key, run_id)
+        self._wake()
+
+    def _signal(self, entry: Entry, effect: to.Signal) -> None:
+        if entry.process is not None:
+            entry.process.signal(effect.signal)
+
+    def _kill(self, entry: Entry, effect: to.Kill) -> None:
+        del effect
+        self._ending.kill(entry)
+
+    def _sweep(self, entry: Entry, effect: to.Sweep) -> None:
+        self._ending.sweep(entry, effect.run_id)
+
+    # --- clocks -----------------------------------------------------------------------------------
+
+    def _arm(self, entry: Entry, effect: to.ArmTimer) -> None:
+        handle = entry.timers.pop(effect.timer, None)
+        if handle is not None:
+            handle.cancel()
+        entry.timers[effect.timer] = self._loop.call_at(effect.at, self._timer, entry, effect.timer)
+
+    def _disarm(self, entry: Entry, effect: to.CancelTimer) -> None:
+        handle = entry.timers.pop(effect.timer, None)
+        if handle is not None:
+            handle.cancel()
+
+    def _timer(self, entry: Entry, timer: Timer) -> None:
+        entry.timers.pop(timer, None)
+        event: Any = _TIMER_EVENTS[timer]
+        if issubclass(event, happened.ProcessEvent):
+            self._feed(entry, event(entry.situation.run_id))
+        else:
+            self._feed(entry, event())
+
+    # --- probes -----------------------------------------------------------------------------------
+
+    def _start_probing(self, entry: Entry, effect: to.StartProbing) -> None:
+        starting = entry.state is State.STARTING
+        self._prober.start(entry.key, effect.run_id, effect.check, starting=starting)
+
+    def _stop_probing(self, entry: Entry, effect: to.StopProbing) -> None:
+        del effect
+        self._prober.stop(entry.key)

@@ -166,6 +166,14 @@ class Recycle(ProcessEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class AtLimit(ProcessEvent):
+    """It is at a limit and is not replaced now, as ``detail`` tells; an empty one: at no limit any more."""
+
+    reason: Reason = Reason.NONE
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StopAsked(ProcessEvent):
     """The request to end has been answered; ``ok`` where the service, or its stop command, agrees."""
 
@@ -251,6 +259,7 @@ Event = (
     | StartTimeout
     | HookEnded
     | Recycle
+    | AtLimit
     | StopAsked
     | StopRequestTimeout
     | StopTimeout

@@ -11,7 +11,7 @@ from typing import Any
 
 from monitoring.states import HealthKind, State
 from monitoring.supervisor import happenings as happened
-from monitoring.supervisor.moves import adopting, ending, living, wanting
+from monitoring.supervisor.moves import adopting, ending, limits, living, wanting
 from monitoring.supervisor.moves.turns import Context, Move, stay
 from monitoring.supervisor.situation import (
     ArmTimer,
@@ -63,6 +63,7 @@ _late = living.start_timed_out
 _first = living.probed_while_starting
 _probe = living.probed_while_running
 _stable = living.stable
+_limit = limits.told
 _exit = living.exited
 _gone = living.tree_gone
 _lone = living.vanished
@@ -97,6 +98,7 @@ TABLE: dict[type, tuple[Handler, ...]] = {
     happened.Ready:           (_stay,   _stay,   _stay,   _stay,   _stay,   _stay,   _stay,   _stay),
     happened.HookEnded:       (_stay,   _stay,   _stay,   _stay,   _stay,   _stay,   _stay,   _stay),
     happened.Recycle:         (_stay,   _stay,   _stay,   _stay,   _stay,   _stay,   _stay,   _stay),
+    happened.AtLimit:         (_stay,   _stay,   _stay,   _limit,  _stay,   _stay,   _stay,   _stay),
     happened.StopAsked:       (_stay,   _stay,   _stay,   _stay,   _stay,   _stay,   _stay,   _stay),
     happened.StopRequestTimeout: (_stay, _stay,  _stay,   _stay,   _stay,   _stay,   _stay,   _stay),
     happened.Spawned:         (_stay,   _stay,   _there,  _stay,   _tardy,  _stay,   _stay,   _stay),

@@ -91,6 +91,7 @@ EVENTS: list[happened.Event] = [
     happened.StartTimeout(RUN),
     happened.HookEnded(RUN, Hook.PRE_START, ok=True),
     happened.Recycle(RUN, Reason.MEMORY, "uses 900 MB of 800 MB"),
+    happened.AtLimit(RUN, Reason.MEMORY, "uses 900 MB of 800 MB; waits for its turn"),
     happened.StopAsked(RUN, ok=True),
     happened.StopRequestTimeout(RUN),
     happened.StopTimeout(RUN),

@@ -33,15 +33,17 @@ def request_action(
     requester: Requester,
     *,
     force: bool = False,
+    rolling: bool = False,
     reason: str = "",
     idempotency_key: str = "",
     batch: str = "",
 ) -> Operation:
     """Queue ``verb`` for the supervisor of the service's node and return the operation; nothing is done here.
 
-    ``force`` (stop alone) kills at once instead of asking first. Raises what ``request_operation``
-    raises: NotPermitted, BadParameters, TargetBusy, KeyReused. Queries and writes the database; one
-    query less where ``service.node`` was selected along.
+    ``force`` (stop alone) kills at once instead of asking first; ``rolling`` (restart alone) lets it wait
+    until enough of its group is ready. Raises what ``request_operation`` raises: NotPermitted,
+    BadParameters, TargetBusy, KeyReused. Queries and writes the database; one query less where
+    ``service.node`` was selected along.
     """
     return request_operation(
         KIND_OF_VERB[verb],
@@ -49,7 +51,7 @@ def request_action(
         service.key,
         queue=node_queue(service.node.name),
         requester=requester,
-        parameters={"force": True} if force else {},
+        parameters={name: True for name, given in (("force", force), ("rolling", rolling)) if given},
         reason=reason,
         idempotency_key=idempotency_key,
         batch=batch,
@@ -80,11 +82,14 @@ def request_actions(
     requester: Requester,
     *,
     force: bool = False,
+    rolling: bool = False,
     reason: str = "",
     idempotency_key: str = "",
 ) -> Batch:
     """Queue ``verb`` for each service, each on its own merits: one that is busy does not hold up the others.
 
+    A ``rolling`` restart of several is one roll: they go one after the other, or as many at a time as their
+    ``min_ready`` allows, and one that does not become ready ends it.
     Repeating it with the same ``idempotency_key`` gives the same operations again. Queries and writes
     the database for each service.
     """
@@ -96,6 +101,7 @@ def request_actions(
                 verb,
                 requester,
                 force=force,
+                rolling=rolling,
                 reason=reason,
                 # A key belongs to one operation, so each service of the batch gets one of its own.
                 idempotency_key=f"{asked.batch}:{service.key}" if idempotency_key else "",

@@ -17,6 +17,7 @@ from monitoring import log_pages, schemas
 from monitoring.actions import Refusal, Verb, request_action, request_actions
 from monitoring.exceptions import UnknownNode, UnknownService
 from monitoring.models import Node, Service, Transition
+from monitoring.scaling import scale
 from monitoring.snapshot import services_snapshot
 from monitoring.states import LIVE
 from operations.request_origin import requester_of
@@ -79,6 +80,7 @@ def act_on_many(
         asked.action,
         requester_of(request, "api"),
         force=asked.force,
+        rolling=asked.rolling,
         reason=asked.reason,
         idempotency_key=idempotency_key or "",
     )
@@ -143,6 +145,7 @@ def _accept(
         verb,
         requester_of(request, "api"),
         force=isinstance(asked, schemas.StopAsked) and asked.force,
+        rolling=isinstance(asked, schemas.RestartAsked) and asked.rolling,
         reason=asked.reason if asked else "",
         idempotency_key=idempotency_key or "",
     )
@@ -167,7 +170,7 @@ def stop(
     idempotency_key: IdempotencyKey,
     asked: schemas.StopAsked | None = None,
 ) -> Answer[dict[str, Any]]:
-    """It stays down until somebody starts it, over reboots too."""
+    """It stays down until somebody starts it, over reboots too. A second one while it stops kills it."""
     return _accept(request, key, "stop", asked, idempotency_key)
 
 
@@ -176,10 +179,24 @@ def restart(
     request: HttpRequest,
     key: str,
     idempotency_key: IdempotencyKey,
-    asked: schemas.Asked | None = None,
+    asked: schemas.RestartAsked | None = None,
 ) -> Answer[dict[str, Any]]:
     """Stop and start; the same as start where it does not run."""
     return _accept(request, key, "restart", asked, idempotency_key)
+
+
+@router.post("/{key}/scale", response=schemas.Scaled, summary="Change how many copies run")
+def scale_service(request: HttpRequest, key: str, asked: schemas.ScaleAsked) -> dict[str, Any]:
+    """The declaration changes at once; its supervisor starts and stops what came and went."""
+    demand(request.user, "change", Service)
+    scaled = scale(service_called(key).key, asked.instances)
+    return {
+        "service": scaled.service.key,
+        "instances": scaled.service.instances,
+        "services": scaled.keys,
+        "added": scaled.added,
+        "removed": scaled.removed,
+    }
 
 
 @router.post("/{key}/auto-recovery", response={202: OperationAnswer}, summary="Auto-recovery on or off")

@@ -124,6 +124,28 @@ class StopAsked(Asked):
     force: bool = Field(False, description="Kill at once instead of asking first.")
 
 
+class RestartAsked(Asked):
+    """What may be said about a restart."""
+
+    rolling: bool = Field(False, description="Wait until enough of its group is ready without it.")
+
+
+class ScaleAsked(BaseModel, extra="forbid"):
+    """How many copies are wanted."""
+
+    instances: int = Field(ge=1, le=100, strict=True, description="The declared service is one of them.")
+
+
+class Scaled(BaseModel):
+    """What scaling came to. Copies that stay keep their processes."""
+
+    service: str
+    instances: int
+    services: list[str] = Field(description="Keys of all copies, the declared service first.")
+    added: list[str]
+    removed: list[str]
+
+
 class AutoRecoveryAsked(Asked):
     """Whether the supervisor may restart the service by itself."""
 
@@ -136,6 +158,9 @@ class BatchAsked(StopAsked):
     action: Literal["start", "stop", "restart", "auto-recovery-on", "auto-recovery-off"]
     services: Annotated[list[Text], Field(min_length=1, max_length=1000)] = Field(
         description="Keys; each service is taken once, in this order."
+    )
+    rolling: bool = Field(
+        False, description="For a restart: one after the other, or as many at a time as min_ready allows."
     )
 
 

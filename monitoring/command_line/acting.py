@@ -41,6 +41,7 @@ class Order:
     services: Sequence[Service]
     reason: str = ""
     force: bool = False
+    rolling: bool = False
     confirmed: bool = False
     wait: bool = True
     timeout: float = 300.0
@@ -55,7 +56,14 @@ def carry_out(order: Order, say: Say, confirm: Callable[[str], bool]) -> None:
     """
     _check_confirmed(order, confirm)
     _check_supervised(order, say)
-    asked = request_actions(order.services, order.verb, requester(), reason=order.reason, force=order.force)
+    asked = request_actions(
+        order.services,
+        order.verb,
+        requester(),
+        reason=order.reason,
+        force=order.force,
+        rolling=order.rolling,
+    )
     for refusal in asked.refused:
         say(f"{refusal.service}: refused ({refusal.code}). {refusal.detail}", bad=True)
     if not order.wait:

@@ -37,9 +37,34 @@ def declare(parser: CommandParser) -> None:
         act.add_argument(
             "--timeout", type=_seconds, default=300.0, help="Wait so many seconds at most (default 300)."
         )
-        act.set_defaults(force=False)
+        act.set_defaults(force=False, rolling=False)
         if verb == "stop":
-            act.add_argument("--force", action="store_true", help="Kill at once instead of asking first.")
+            act.add_argument(
+                "--force",
+                action="store_true",
+                help="Kill at once instead of asking first; as a second stop does while it is stopping.",
+            )
+        if verb == "restart":
+            act.add_argument(
+                "--rolling",
+                action="store_true",
+                help="With their further copies, one after the other or as many at a time as min_ready "
+                "allows; one that does not become ready ends it.",
+            )
+
+    scale = commands.add_parser(
+        "scale",
+        help="Change how many copies of a service run.",
+        description="Change how many copies of a service run; those that stay keep their processes. Waits "
+        "until new ones run. Exit code: 0 done, 1 not all of it.",
+    )
+    scale.add_argument("key", metavar="KEY", help="Which service.")
+    scale.add_argument("instances", metavar="N", type=_instances, help="So many copies, from 1 to 100.")
+    scale.add_argument("--yes", "-y", action="store_true", help="Do it in spite of the service's warning.")
+    scale.add_argument("--no-wait", dest="wait", action="store_false", help="Do not wait for new ones.")
+    scale.add_argument(
+        "--timeout", type=_seconds, default=300.0, help="Wait so many seconds at most (default 300)."
+    )
 
     tail = commands.add_parser("tail", help="Show the end of a service's log.")
     tail.add_argument("key", metavar="KEY", help="Which service.")
@@ -81,6 +106,12 @@ def _seconds(text: str) -> float:
     if not 0 <= value <= 86400:
         raise ArgumentTypeError(f"{text!r} is not a number of seconds from 0 to 86400.")
     return value
+
+
+def _instances(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 100:
+        raise ArgumentTypeError(f"{text!r} is not a number of copies from 1 to 100.")
+    return int(text)
 
 
 def _lines(text: str) -> int:

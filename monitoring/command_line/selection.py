@@ -28,6 +28,15 @@ def named(keys: Sequence[str]) -> list[Service]:
     return [found[key] for key in wanted]
 
 
+def with_copies(services: Sequence[Service]) -> list[Service]:
+    """Return these services, each followed by its further copies, each once. One query."""
+    copies: dict[int | None, list[Service]] = {}
+    for copy in Service.objects.filter(instance_of__in=services).for_display().order_by("instance"):
+        copies.setdefault(copy.instance_of_id, []).append(copy)
+    found = {one.pk: one for service in services for one in (service, *copies.get(service.pk, ()))}
+    return list(found.values())
+
+
 def check_node(name: str) -> None:
     """Raise UnknownNode where no such node is in the database. One query, two where it is not."""
     if not Node.objects.filter(name=name).exists():

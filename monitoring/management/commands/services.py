@@ -11,7 +11,7 @@ from django.db import DatabaseError, InterfaceError
 
 from medimgr.lib.problems import Problem
 from monitoring.actions import Verb
-from monitoring.command_line import acting, arguments, importing, log_tail, selection, status
+from monitoring.command_line import acting, arguments, importing, log_tail, scaling, selection, status
 from monitoring.importers.toml import import_services
 from monitoring.importers.toml_writing import export_services, secret_variables
 from monitoring.models import Service
@@ -73,16 +73,28 @@ class Command(BaseCommand):
                 raise CommandError("No services are declared there. See manage.py services import.")
         else:
             services = selection.named(options["keys"])
+        if options["rolling"]:
+            services = selection.with_copies(services)
         order = acting.Order(
             verb,
             services,
             reason=options["reason"],
             force=options["force"],
+            rolling=options["rolling"],
             confirmed=options["yes"],
             wait=options["wait"],
             timeout=options["timeout"],
         )
         acting.carry_out(order, self._say, self._confirm)
+
+    def _scale(self, options: dict[str, Any]) -> None:
+        scaling.carry_out(
+            selection.named([options["key"]])[0],
+            options["instances"],
+            self._say,
+            confirm=lambda question: options["yes"] or self._confirm(question),
+            timeout=options["timeout"] if options["wait"] else None,
+        )
 
     def _tail(self, options: dict[str, Any]) -> None:
         service = selection.named([options["key"]])[0]

@@ -1,7 +1,8 @@
 """Runs real medimgr processes for tests: a data directory, a migrated database, captured output.
 
 ``Instance`` is one installation. Whatever it starts, and whatever that starts in turn, carries its
-``MEDIMGR_DATA_DIR`` in the environment, which is how ``close`` finds and ends all of it.
+``MEDIMGR_DATA_DIR`` or its supervisor's mark in the environment, which is how ``close`` finds and ends all
+of it.
 """
 
 import contextlib
@@ -23,6 +24,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import load_backend
 
+from monitoring.supervisor.identity import supervisor_mark
 from tests.fresh_database import fresh_database
 
 T = TypeVar("T")
@@ -227,7 +229,12 @@ class Instance:
             with contextlib.suppress(psutil.Error, OSError):
                 if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
                     continue
-                if process.environ().get("MEDIMGR_DATA_DIR") == str(self.data_dir):
+                environ = process.environ()
+                mark = supervisor_mark(environ.get("MEDIMGR_NODE", ""), str(self.data_dir))
+                if (
+                    environ.get("MEDIMGR_DATA_DIR") == str(self.data_dir)
+                    or environ.get("MEDIMGR_SUPERVISED_BY") == mark
+                ):
                     found.append(process)
         return found
 

@@ -18,8 +18,9 @@ from monitoring.supervisor.entry import Entry
 from monitoring.supervisor.happenings import Adopted, AdoptGone, Deleted, Event
 from monitoring.supervisor.identity import Identity, boot_id, files_ran_out, read_stat
 from monitoring.supervisor.journal import JournalEntry, spec_digest
+from monitoring.supervisor.marked import Marked, end_commands, find_marked
 from monitoring.supervisor.process import Process
-from monitoring.supervisor.proctable import Marked, ProcTable, marked_processes
+from monitoring.supervisor.proctable import ProcTable
 from monitoring.supervisor.records import RunRow
 from monitoring.supervisor.situation import Situation
 from monitoring.supervisor.spec import ServiceSpec
@@ -56,11 +57,14 @@ def take_over(
     """Fill ``entries`` with the processes that live, and return what to tell the machine about each.
 
     Adds an entry for a process whose declaration is gone. Of several runs of one service the oldest that
-    lives is kept. Reads ``/proc`` once. Signals nothing. Raises CannotTakeOver.
+    lives is kept. Reads ``/proc`` once. Signals no service; the hooks and probes that the dead supervisor
+    had under way are killed, since nobody listens to them. Raises CannotTakeOver.
     """
     try:
-        found = _take_over(entries, journal, rebooted, node, data_dir)
+        marks = find_marked(ProcTable.read(), node, data_dir)
+        found = _take_over(entries, journal, rebooted, marks.runs)
         _require_spare_files()
+        end_commands(marks.commands, node, data_dir)
     except OSError as error:
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         raise CannotTakeOver(
@@ -86,14 +90,12 @@ def _take_over(
     entries: dict[str, Entry],
     journal: Mapping[str, JournalEntry],
     rebooted: bool,
-    node: str,
-    data_dir: str,
+    marked: Mapping[str, Marked],
 ) -> list[Found]:
-    marked = marked_processes(ProcTable.read())
     written = {run.run_id for run in journal.values()}
     runs = {key: [run] for key, run in journal.items()}
     for one in marked.values():
-        if one.run_id not in written and is_of(one, node, data_dir):
+        if one.run_id not in written:
             runs.setdefault(one.service, []).append(_unwritten(one, entries.get(one.service)))
     found = [_found(entries, key, some, journal.get(key), marked, rebooted) for key, some in runs.items()]
     for key, entry in entries.items():
@@ -101,11 +103,6 @@ def _take_over(
             # The database believes in a process that nothing on this machine knows about.
             found.append(Found(entry, (AdoptGone("", rebooted),)))
     return found
-
-
-def is_of(marked: Marked, node: str, data_dir: str) -> bool:
-    """Return whether ``marked`` was started by a supervisor of this node and this installation."""
-    return (marked.node, marked.data_dir) == (node, data_dir) and bool(marked.service)
 
 
 def _found(

@@ -11,6 +11,8 @@ from monitoring.supervisor.identity import (
     MARKER_DATA_DIR,
     MARKER_NODE,
     MARKER_SERVICE,
+    MARKER_SUPERVISOR,
+    supervisor_mark,
 )
 from monitoring.supervisor.spec import ServiceSpec
 
@@ -100,6 +102,7 @@ def child_environment(
     env |= spec.environment()
     env.pop(MARKER_COMMAND, None)
     marks = {MARKER: run_id, MARKER_SERVICE: spec.key, MARKER_NODE: node}
+    marks[MARKER_SUPERVISOR] = supervisor_mark(node, data_dir)
     return env | marks | {INSTANCE: str(spec.instance)}
 
 
@@ -117,7 +120,9 @@ def command_environment(
     env |= extra
     for mark in (MARKER, MARKER_SERVICE):
         env.pop(mark, None)
-    return env | {MARKER_COMMAND: spec.key, MARKER_NODE: node, INSTANCE: str(spec.instance)}
+    marks = {MARKER_COMMAND: spec.key, MARKER_NODE: node}
+    marks[MARKER_SUPERVISOR] = supervisor_mark(node, data_dir)
+    return env | marks | {INSTANCE: str(spec.instance)}
 
 
 def _of_the_place(who: Account | None) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Which process is meant: a pid alone is reused, a pid with its start time and this boot is not."""
 
 import errno
+import hashlib
 import os
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,8 @@ MARKER_COMMAND = "MEDIMGR_COMMAND_OF"
 MARKER_NODE = "MEDIMGR_NODE"
 MARKER_DATA_DIR = "MEDIMGR_DATA_DIR"
 """Tells the processes of two installations on one machine apart."""
+MARKER_SUPERVISOR = "MEDIMGR_SUPERVISED_BY"
+"""Whose process it is: see :func:`supervisor_mark`. Unlike the data directory, no declaration can set it."""
 _ENVIRON_LIMIT = 4 * 1024 * 1024
 
 
@@ -105,6 +108,13 @@ def find_stat(pid: int) -> ProcEntry | None:
         if files_ran_out(error):
             raise
         return None
+
+
+@cache
+def supervisor_mark(node: str, data_dir: str) -> str:
+    """Return what tells the processes of one node and installation from all others on a machine."""
+    digest = hashlib.sha256(data_dir.encode("utf-8", "surrogateescape")).hexdigest()
+    return f"{digest[:16]}/{node}"
 
 
 @cache

@@ -5,13 +5,9 @@ Costs about 5 ms for 1000 processes; asking per service would cost that for each
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from monitoring.supervisor.identity import (
     MARKER,
-    MARKER_DATA_DIR,
-    MARKER_NODE,
-    MARKER_SERVICE,
     PF_KTHREAD,
     Identity,
     ProcEntry,
@@ -22,7 +18,7 @@ from monitoring.supervisor.identity import (
     variable,
 )
 
-__all__ = ["Marked", "MarkerCache", "ProcEntry", "ProcTable", "assign", "marked_processes", "members"]
+__all__ = ["MarkerCache", "ProcEntry", "ProcTable", "assign", "lineage", "members"]
 
 
 class ProcTable(dict[int, ProcEntry]):
@@ -102,7 +98,7 @@ def assign(
         for identity in current.values()
         if (entry := table.get(identity.pid)) is not None and entry.start_ticks == identity.start_ticks
     }
-    outside = _lineage(table, os.getpid())
+    outside = lineage(table, os.getpid())
     found: dict[int, str] = dict.fromkeys(outside, "")
     result: dict[str, set[int]] = {key: set() for key in identities}
     directory = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -161,46 +157,10 @@ def _marked_run(pid: int, entry: ProcEntry, cache: MarkerCache, directory: int) 
     return run
 
 
-def _lineage(table: Mapping[int, ProcEntry], pid: int) -> list[int]:
+def lineage(table: Mapping[int, ProcEntry], pid: int) -> list[int]:
     """Return ``pid`` and its ancestors."""
     line: list[int] = []
     while pid in table and pid not in line:
         line.append(pid)
         pid = table[pid].ppid
     return line
-
-
-@dataclass(frozen=True)
-class Marked(Identity):
-    """A process that was found by its marker, with the service, node and data directory that it names."""
-
-    service: str = ""
-    node: str = ""
-    data_dir: str = ""
-
-
-def marked_processes(table: Mapping[int, ProcEntry]) -> dict[str, Marked]:
-    """Return run id → the main process of every run whose marker some session leader carries.
-
-    For runs that were spawned just before a supervisor died and had no time to write their pid down. Of
-    several session leaders the oldest is the main process. Other installations' runs are in it too: look
-    at ``data_dir``. Reads the environment of every session leader. Raises OSError where files ran out.
-    """
-    outside = set(_lineage(table, os.getpid()))
-    found: dict[str, Marked] = {}
-    for pid, entry in sorted(table.items(), key=lambda item: (item[1].start_ticks, item[0])):
-        if entry.session != pid or pid in outside or not entry.alive:
-            continue
-        environ = read_environ(pid)
-        run = variable(environ, MARKER) if environ else None
-        if environ and run and run not in found:
-            found[run] = Marked(
-                pid=pid,
-                start_ticks=entry.start_ticks,
-                boot_id=boot_id(),
-                run_id=run,
-                service=variable(environ, MARKER_SERVICE) or "",
-                node=variable(environ, MARKER_NODE) or "",
-                data_dir=variable(environ, MARKER_DATA_DIR) or "",
-            )
-    return found

@@ -7,7 +7,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from monitoring.supervisor.entry import Entry
-from monitoring.supervisor.identity import MARKER, MARKER_SERVICE, boot_id, read_environ, read_stat, variable
+from monitoring.supervisor.identity import (
+    MARKER,
+    MARKER_SERVICE,
+    MARKER_SUPERVISOR,
+    boot_id,
+    read_environ,
+    read_stat,
+    supervisor_mark,
+    variable,
+)
 from monitoring.supervisor.journal import JournalEntry, RunJournal, spec_digest
 from monitoring.supervisor.launch import Limits
 from monitoring.supervisor.logs import rotate_if_large
@@ -165,7 +174,7 @@ class Starter:
         ours = (
             variable(environ, MARKER) is not None
             and variable(environ, MARKER_SERVICE) == key
-            and variable(environ, "MEDIMGR_DATA_DIR") == self.data_dir
+            and variable(environ, MARKER_SUPERVISOR) == supervisor_mark(self.node, self.data_dir)
         )
         return ours and kill_verified(pid, stat.start_ticks)
 

@@ -11,14 +11,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from medimgr.lib.problems import Problem
 from monitoring.importers.toml import import_services
 from monitoring.states import Health, State
-from monitoring.supervisor.adoption import is_of
 from monitoring.supervisor.builtin import declare_builtin, is_web
 from monitoring.supervisor.entry import Entry
 from monitoring.supervisor.identity import MARKER_DATA_DIR
 from monitoring.supervisor.journal import RunJournal
+from monitoring.supervisor.marked import find_marked
 from monitoring.supervisor.nodelock import AlreadySupervised, NodeLock
 from monitoring.supervisor.process import Process
-from monitoring.supervisor.proctable import ProcTable, marked_processes
+from monitoring.supervisor.proctable import ProcTable
 from monitoring.supervisor.spec import ServiceSpec
 from monitoring.supervisor.starting import Equipment
 from monitoring.supervisor.supervision import CannotGoOn, journal_directory, supervise
@@ -147,8 +147,8 @@ def _own_web_workers(data_dir: Path, node: str) -> set[int]:
             found.add(identity.pid)
             process.close()
     # And those that it could not write down.
-    marked = marked_processes(ProcTable.read()).values()
-    return found | {one.pid for one in marked if is_web(one.service) and is_of(one, node, str(data_dir))}
+    marked = find_marked(ProcTable.read(), node, str(data_dir)).runs.values()
+    return found | {one.pid for one in marked if is_web(one.service)}
 
 
 def _environment(probed_host: str) -> dict[str, str]:

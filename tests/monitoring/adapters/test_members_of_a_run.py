@@ -6,12 +6,22 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.supervisor.identity import Identity, ProcEntry, boot_id, parse_stat, read_stat, variable
+from monitoring.supervisor.identity import (
+    Identity,
+    ProcEntry,
+    boot_id,
+    parse_stat,
+    read_stat,
+    supervisor_mark,
+    variable,
+)
+from monitoring.supervisor.marked import find_marked
 from monitoring.supervisor.process import Process
-from monitoring.supervisor.proctable import MarkerCache, ProcTable, assign, marked_processes, members
+from monitoring.supervisor.proctable import MarkerCache, ProcTable, assign, members
 from tests.monitoring.adapters.conftest import Spawner, end, exit_of, gone
 from tests.running import wait_for
 
@@ -106,14 +116,21 @@ def test_a_supervisor_that_a_service_started_does_not_find_itself_or_its_ancesto
     script = (
         "import os\n"
         "from monitoring.supervisor.identity import Identity, boot_id\n"
-        "from monitoring.supervisor.proctable import ProcTable, marked_processes, members\n"
+        "from monitoring.supervisor.marked import find_marked\n"
+        "from monitoring.supervisor.proctable import ProcTable, members\n"
         "table = ProcTable.read()\n"
-        "print(members(table, Identity(1 << 22, 1, boot_id(), 'old')), 'old' in marked_processes(table))\n"
+        "found = find_marked(table, 'n', '/d').runs\n"
+        "print(members(table, Identity(1 << 22, 1, boot_id(), 'old')), 'old' in found)\n"
     )
     shell = ["/bin/sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-c", script]
     done = subprocess.run(
         shell,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "MEDIMGR_RUN_ID": "old"},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "MEDIMGR_RUN_ID": "old",
+            "MEDIMGR_SUPERVISED_BY": supervisor_mark("n", "/d"),
+        },
         capture_output=True,
         text=True,
         timeout=20,
@@ -126,10 +143,12 @@ def test_a_supervisor_that_a_service_started_does_not_find_itself_or_its_ancesto
 def test_a_run_whose_pid_was_never_written_down_is_found_by_its_marker(spawner: Spawner) -> None:
     process = spawner.program("escapee.py", "setsid")
     spawner.pids(1)
-    found = marked_processes(ProcTable.read())[process.identity.run_id]
+    data_dir = str(settings.MEDIMGR_DATA_DIR)
+    found = find_marked(ProcTable.read(), "testnode", data_dir).runs[process.identity.run_id]
     assert (found.pid, found.start_ticks) == (process.identity.pid, process.identity.start_ticks)
-    assert (found.service, found.node) == ("it", "testnode")
-    assert found.data_dir
+    assert found.service == "it"
+    assert find_marked(ProcTable.read(), "testnode", data_dir + "/other").runs == {}
+    assert find_marked(ProcTable.read(), "othernode", data_dir).runs == {}
     adopted = Process.adopt(found)
     assert adopted is not None
     adopted.close()

@@ -129,6 +129,18 @@ def test_killed_between_starting_the_process_and_writing_its_pid(ward: Ward) -> 
     assert len(ward.processes(service)) == 1
 
 
+def test_a_service_with_a_data_directory_of_its_own_is_found_without_the_journal(ward: Ward) -> None:
+    """It may be an installation of medimgr itself, so its environment names another directory."""
+    ward.start()
+    service = ward.declare(env={"MEDIMGR_DATA_DIR": "/elsewhere", "MEDIMGR_SUPERVISED_BY": "somebody"})
+    old = ward.reaches(service, "RUNNING").pid
+    ward.kill_supervisor()
+    ward.journal(service).unlink()
+    ward.start()
+    assert ward.reaches(service, "RUNNING", reason="adopted").pid == old
+    assert len(ward.processes(service)) == 1
+
+
 def test_what_a_run_without_a_written_pid_has_left_is_ended(ward: Ward) -> None:
     ward.start()
     service = ward.declare(command=program("stubborn"), restart_policy="never")

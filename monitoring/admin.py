@@ -1,11 +1,11 @@
-"""Administration of services: declare them, see what they do, ask for actions. Records are read-only."""
+"""Administration of services: declare them, see what they do, ask for actions. Records: ``admin_records``."""
 
 from collections.abc import Iterable
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db import transaction
-from django.db.models import Count, ForeignKey, QuerySet
+from django.db.models import ForeignKey, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -13,13 +13,18 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 
 from medimgr.lib.access import may
-from medimgr.lib.admin_classes import ModelAdmin, RecordAdmin, TabularInline
+from medimgr.lib.admin_classes import ModelAdmin, TabularInline
 from monitoring import declared
 from monitoring.actions import Verb
 from monitoring.admin_actions import act
+from monitoring.admin_fieldsets import fieldsets
+from monitoring.admin_records import NodeAdmin, RunAdmin, TransitionAdmin
+from monitoring.declaration import shared_ports
 from monitoring.forms import DependencyFormSet, ServiceForm
-from monitoring.models import Dependency, Node, Run, Service, Transition
+from monitoring.models import Dependency, Service, Transition
 from monitoring.states import State
+
+__all__ = ["NodeAdmin", "RunAdmin", "ServiceAdmin", "TransitionAdmin"]
 
 
 class DependencyInline(TabularInline[Dependency, Service]):
@@ -46,6 +51,11 @@ class DependencyInline(TabularInline[Dependency, Service]):
         return field
 
 
+def _follows(service: Service | None) -> bool:
+    """Return whether something else says how this service is declared."""
+    return service is not None and (service.builtin or service.instance_of_id is not None)
+
+
 @admin.register(Service)
 class ServiceAdmin(ModelAdmin[Service]):
     """What is kept running, where, and how."""
@@ -60,45 +70,36 @@ class ServiceAdmin(ModelAdmin[Service]):
     ordering = ("builtin", "group", "priority", "key")
     save_on_top = True
     actions = ("start", "stop", "restart", "auto_recovery_on", "auto_recovery_off")
-    readonly_fields = ("state", "health", "since", "restarts", "pid", "detail", "environment")
+    readonly_fields = (
+        "state",
+        "health",
+        "since",
+        "restarts",
+        "pid",
+        "detail",
+        "environment",
+        "original",
+    )
 
     # --- what is shown ---------------------------------------------------------------------
 
     def get_fieldsets(self, request: HttpRequest, obj: Service | None = None) -> Any:
         """Return the fields in groups; values of the environment are for those who may change them."""
         env = "env" if obj is None or self.has_change_permission(request, obj) else "environment"
-        groups: list[tuple[str | None, dict[str, Any]]] = [
-            (None, {"fields": (("key", "name"), "description", ("node", "group"))}),
-            ("What to run", {"fields": ("command", "cwd", env, ("user", "umask"))}),
-            ("When", {"fields": (("autostart", "priority"),)}),
-            ("Start", {"fields": (("start_seconds", "start_timeout_seconds"),)}),
-            (
-                "Restart",
-                {
-                    "fields": (
-                        ("restart_policy", "success_exit_codes"),
-                        ("backoff_base_seconds", "backoff_cap_seconds", "stable_seconds"),
-                        ("max_failures", "failure_window_seconds"),
-                    )
-                },
-            ),
-            ("Stop", {"fields": (("stop_signal", "stop_timeout_seconds"), "warning")}),
-            (
-                "Health",
-                {
-                    "fields": (
-                        ("health_kind", "health_url", "health_port"),
-                        ("health_interval_seconds", "health_timeout_seconds", "health_failures"),
-                        "health_restart",
-                    )
-                },
-            ),
-            ("Ports and log", {"fields": ("ports", ("log_max_mb", "log_keep"))}),
-        ]
+        groups = fieldsets(env)
         if obj is not None:
             now = ("Now", {"fields": (("state", "health", "since"), ("restarts", "pid"), "detail")})
             groups.insert(1, now)
+            if obj.instance_of_id is not None:
+                groups.insert(1, ("Copy", {"fields": ("original",)}))
         return groups
+
+    def save_model(self, request: HttpRequest, obj: Service, form: Any, change: bool) -> None:
+        """Save, and tell which of its ports other services of its node declare too. One query for that."""
+        super().save_model(request, obj, form, change)
+        others = Service.objects.filter(node=obj.node_id, instance_of=None).exclude(pk=obj.pk)
+        for words in shared_ports(obj, {other.key: other for other in others}) if obj.ports else ():
+            self.message_user(request, words, messages.WARNING)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Service | None = None) -> Any:  # noqa: ARG002
         """Return what can't be changed; the key names log and history, so it stays as it is."""
@@ -146,15 +147,29 @@ class ServiceAdmin(ModelAdmin[Service]):
         """Return the variables' names with masked values."""
         return ", ".join(f"{name}={mask}" for name, mask in declared.environment(service))
 
+    @admin.display(description="Copy of")
+    def original(self, service: Service) -> str:
+        """Return a link to the service that this one is a further copy of."""
+        other = service.instance_of
+        if other is None:
+            return "–"
+        address = reverse("admin:monitoring_service_change", args=[other.pk])
+        return format_html(
+            'Copy {} of <a href="{}">{}</a>: change that one, and this one follows.',
+            service.instance + 1,
+            address,
+            other.name,
+        )
+
     # --- who may do what -------------------------------------------------------------------
 
     def has_change_permission(self, request: HttpRequest, obj: Service | None = None) -> bool:
-        """Refuse for medimgr's own processes: ``manage.py up`` declares those."""
-        return super().has_change_permission(request, obj) and not (obj is not None and obj.builtin)
+        """Refuse for medimgr's own processes, which ``manage.py up`` declares, and for further copies."""
+        return super().has_change_permission(request, obj) and not _follows(obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Service | None = None) -> bool:
-        """Refuse for medimgr's own processes."""
-        return super().has_delete_permission(request, obj) and not (obj is not None and obj.builtin)
+        """Refuse for medimgr's own processes and for further copies: their original says how many."""
+        return super().has_delete_permission(request, obj) and not _follows(obj)
 
     def has_start_permission(self, request: HttpRequest) -> bool:
         """Return whether the user may start services."""
@@ -248,83 +263,3 @@ class ServiceAdmin(ModelAdmin[Service]):
             Dependency.objects.filter(service__in=services).delete()
             for service in services:
                 service.delete()
-
-
-@admin.register(Node)
-class NodeAdmin(RecordAdmin[Node]):
-    """Machines. Their supervisors declare themselves."""
-
-    list_display = (
-        "name",
-        "supervised",
-        "supervisor_pid",
-        "heartbeat_at",
-        "handed_over_at",
-        "version",
-        "service_count",
-        "problem",
-    )
-    search_fields = ("name",)
-    ordering = ("name",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Node]:
-        """Return the nodes with the number of their services, in one query."""
-        return super().get_queryset(request).annotate(declared=Count("services"))
-
-    @admin.display(boolean=True)
-    def supervised(self, node: Node) -> bool:
-        """Return whether a supervisor reports."""
-        return node.is_supervised(timezone.now())
-
-    @admin.display(description="Services")
-    def service_count(self, node: Node) -> int:
-        """Return how many services are declared there."""
-        count: int = node.declared  # type: ignore[attr-defined]
-        return count
-
-
-class HistoryAdmin(RecordAdmin[Any]):
-    """A record that belongs to a service."""
-
-    def view_on_site(self, obj: Run | Transition) -> str | None:
-        """Return the service's live page, None where the service is gone."""
-        return reverse("monitoring:service", args=[obj.service.key]) if obj.service else None
-
-    @admin.display(description="service", ordering="service__key")
-    def service_link(self, row: Run | Transition) -> str:
-        """Return a link to the service's declaration."""
-        if row.service is None:
-            return row.service_key if isinstance(row, Run) else "–"
-        address = reverse("admin:monitoring_service_change", args=[row.service.pk])
-        return format_html('<a href="{}">{}</a>', address, row.service.key)
-
-
-@admin.register(Run)
-class RunAdmin(HistoryAdmin):
-    """Lives of processes."""
-
-    list_display = (
-        "started_at",
-        "service_link",
-        "node",
-        "pid",
-        "reason",
-        "ended_at",
-        "exit_code",
-        "exit_signal",
-        "end_reason",
-    )
-    list_filter = ("node", "reason", "end_reason", "started_at")
-    list_select_related = ("service",)
-    search_fields = ("service_key", "node", "=pid")
-
-
-@admin.register(Transition)
-class TransitionAdmin(HistoryAdmin):
-    """Changes of state."""
-
-    list_display = ("at", "service_link", "from_state", "to_state", "reason", "detail", "pid", "operation_id")
-    list_filter = ("to_state", "reason", "at")
-    list_select_related = ("service",)
-    search_fields = ("service__key", "service__name", "detail", "=pid")
-    date_hierarchy = "at"

@@ -127,3 +127,54 @@ class NumbersField(WrittenField):
             if word:
                 numbers.append(int(word))
         return numbers
+
+
+class SignalsField(WrittenField):
+    """Names of signals with commas or spaces between them; ``TERM`` means ``SIGTERM``."""
+
+    opening = "["
+
+    def written(self, value: Any) -> str:
+        """Return ``SIGTERM, SIGINT``."""
+        return ", ".join(str(name) for name in value or [])
+
+    def understood(self, text: str) -> Any:
+        """Return the names, in full. Whether there are such signals is the declaration's to judge."""
+        words = [word.upper() for word in re.split(r"[,;\s]+", text) if word]
+        return [word if word.startswith("SIG") else f"SIG{word}" for word in words]
+
+
+class LimitsField(WrittenField):
+    """Limits of the system, one ``NAME=soft`` or ``NAME=soft:hard`` a line."""
+
+    opening = "{"
+
+    def written(self, value: Any) -> str:
+        """Return lines; one number stands for both limits."""
+        return "\n".join(
+            f"{name}={':'.join(map(str, limit)) if isinstance(limit, list) else limit}"
+            for name, limit in (value or {}).items()
+        )
+
+    def understood(self, text: str) -> Any:
+        """Return limits by name. Raises ValueError naming the line that is none."""
+        found: dict[str, Any] = {}
+        for number, line in enumerate(text.splitlines(), start=1):
+            if not line.strip():
+                continue
+            name, equals, limit = (part.strip() for part in line.partition("="))
+            if not equals or not limit:
+                raise ValueError(f"Line {number} is no limit. Write NAME=soft or NAME=soft:hard.")
+            if name.lower() in found:
+                raise ValueError(f"{name} is set twice, the second time in line {number}.")
+            amounts = [_amount(word.strip(), name, number) for word in limit.split(":")]
+            found[name.lower()] = amounts[0] if len(amounts) == 1 else amounts
+        return found
+
+
+def _amount(word: str, name: str, line: int) -> int | str:
+    if word.lower() in {"unlimited", "infinity"}:
+        return "unlimited"
+    if not re.fullmatch(r"[0-9]{1,19}", word):
+        raise ValueError(f"Line {line}: {word!r} is no limit of {name}. Write a whole number or unlimited.")
+    return int(word)

@@ -5,8 +5,14 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from monitoring.declaration import cycle
-from monitoring.form_fields import CommandField, NumbersField, VariablesField
+from monitoring.declaration import cycle, default_success_codes, dependency_faults
+from monitoring.form_fields import (
+    CommandField,
+    LimitsField,
+    NumbersField,
+    SignalsField,
+    VariablesField,
+)
 from monitoring.models import Dependency, Service
 
 if TYPE_CHECKING:
@@ -19,6 +25,14 @@ else:
 
 def _wide(rows: int) -> forms.Textarea:
     return forms.Textarea(attrs={"rows": rows, "class": "vLargeTextField", "spellcheck": "false"})
+
+
+def _line() -> forms.TextInput:
+    return forms.TextInput(attrs={"class": "vTextField", "spellcheck": "false"})
+
+
+def _hook(help_text: str) -> CommandField:
+    return CommandField(required=False, widget=_wide(1), help_text=help_text)
 
 
 class ServiceForm(ServiceModelForm):
@@ -37,14 +51,38 @@ class ServiceForm(ServiceModelForm):
     )
     success_exit_codes = NumbersField(
         required=False,
+        initial=default_success_codes,
         help_text="Exit codes that are no failure, such as 0, 2.",
-        widget=forms.TextInput(attrs={"class": "vTextField"}),
+        widget=_line(),
     )
     ports = NumbersField(
         required=False,
         help_text="TCP ports that it listens on, such as 8001, 8002; checked before each start.",
-        widget=forms.TextInput(attrs={"class": "vTextField"}),
+        widget=_line(),
     )
+    fatal_exit_codes = NumbersField(
+        required=False,
+        help_text="Exit codes after which it is not restarted, such as 78.",
+        widget=_line(),
+    )
+    success_signals = SignalsField(
+        required=False,
+        help_text="Signals that are no failure when it ends by them, such as SIGTERM, SIGINT.",
+        widget=_line(),
+    )
+    rlimits = LimitsField(
+        label="Resource limits",
+        required=False,
+        widget=_wide(3),
+        help_text="One NAME=soft or NAME=soft:hard a line, as in prlimit(1): "
+        "nofile=1024:4096, core=unlimited.",
+    )
+    stop_command = _hook("Asks it to end, before any signal. Typed as in a shell, as all commands here.")
+    pre_start_command = _hook("Runs before each start; where it fails, so does the start.")
+    post_start_command = _hook("Runs once it is ready. A failure is told, and no more.")
+    pre_stop_command = _hook("Runs before it is asked to stop. Where it fails, it is stopped all the same.")
+    post_stop_command = _hook("Runs once nothing is left of it, however it ended.")
+    health_command = _hook("For exec: healthy where this command ends with 0; its output is told.")
 
     class Meta:
         model = Service
@@ -68,16 +106,21 @@ class DependencyFormSet(DependencyModelFormSet):
     """What one service needs, without going round in a circle."""
 
     def clean(self) -> None:
-        """Raise ValidationError naming the circle, where there is one. One query."""
+        """Raise ValidationError naming a circle, or a condition that makes no sense. One query."""
         super().clean()
         if any(self.errors):
             return
+        conditions = {needed.key: condition for needed, condition in self._needed()}
+        scheduled = [needed.key for needed, _ in self._needed() if needed.schedule]
+        senseless = dependency_faults(conditions, scheduled)
+        if senseless:
+            raise ValidationError(list(senseless.values()), code="condition")
         key = self.instance.key
         edges: dict[str, set[str]] = {}
         others = Dependency.objects.exclude(service_id=self.instance.pk)
         for service, needed in others.values_list("service__key", "needs__key"):
             edges.setdefault(service, set()).add(needed)
-        edges[key] = {needed.key for needed in self._needed()}
+        edges[key] = set(conditions)
         circle = cycle(edges)
         if circle:
             raise ValidationError(
@@ -86,10 +129,10 @@ class DependencyFormSet(DependencyModelFormSet):
                 code="cycle",
             )
 
-    def _needed(self) -> list[Service]:
+    def _needed(self) -> list[tuple[Service, str]]:
         kept: list[dict[str, Any]] = [
             form.cleaned_data
             for form in self.forms
             if form.cleaned_data and not form.cleaned_data.get("DELETE")
         ]
-        return [data["needs"] for data in kept if data.get("needs")]
+        return [(data["needs"], data.get("condition", "")) for data in kept if data.get("needs")]

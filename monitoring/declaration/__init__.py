@@ -6,15 +6,24 @@ reports it names the service. ``faults`` takes whatever JSON can say in any fiel
 
 from collections import defaultdict
 
-from monitoring.declaration import health, limits, ports, program, restart, start, stop
+from monitoring.declaration import health, limits, ports, program, restart, schedule, start, stop
 from monitoring.declaration.circles import cycle
 from monitoring.declaration.declared import Declared, default_success_codes
 from monitoring.declaration.numbers import unusable as unusable_numbers
 from monitoring.declaration.ports import shared_ports
+from monitoring.declaration.schedule import dependency_faults
 
-__all__ = ["Declared", "cycle", "default_success_codes", "faults", "shared_ports", "unusable_numbers"]
+__all__ = [
+    "Declared",
+    "cycle",
+    "default_success_codes",
+    "dependency_faults",
+    "faults",
+    "shared_ports",
+    "unusable_numbers",
+]
 
-_SUBJECTS = (program, ports, start, restart, stop, health, limits)
+_SUBJECTS = (program, ports, schedule, start, restart, stop, health, limits)
 
 
 def faults(declared: Declared) -> dict[str, list[str]]:

@@ -117,7 +117,7 @@ SEEDS: dict[type[Model], tuple[Callable[[int], Model], str]] = {
     Connection: (seed_connection, "seed1"),
     Tick: (seed_tick, "seed1"),
 }
-READ_ONLY = [model for model in SEEDS if model is not Service]
+READ_ONLY = [model for model in SEEDS if model not in {Service, Node}]
 each_model = pytest.mark.parametrize("model", SEEDS, ids=lambda model: model.__name__)
 each_record = pytest.mark.parametrize("model", READ_ONLY, ids=lambda model: model.__name__)
 

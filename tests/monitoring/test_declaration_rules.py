@@ -130,6 +130,37 @@ def test_a_fault_is_named(name: str, value: Any, message: str | None) -> None:
     assert found[name] == [message]
 
 
+@pytest.mark.parametrize(
+    ("schedule", "words"),
+    [
+        ("every night", "five"),
+        ("99 2 * * *", "makes no sense"),
+        ("30 2 * * 1-5 2026", "five"),
+        ("0 0 30 2 *", "makes no sense"),
+        ("@reboot", "no time"),
+        (5, "Write a cron expression"),
+    ],
+)
+def test_a_schedule_that_never_comes_is_refused(schedule: Any, words: str) -> None:
+    (message,) = faults(declared(schedule=schedule))["schedule"]
+    assert words in message
+
+
+def test_a_zone_that_is_none_is_named_at_its_own_field() -> None:
+    found = faults(declared(schedule="30 2 * * *", schedule_time_zone="Mars/Base"))
+    assert list(found) == ["schedule_time_zone"]
+    assert "Mars/Base" in found["schedule_time_zone"][0]
+
+
+def test_a_scheduled_service_has_no_copies() -> None:
+    found = faults(declared(schedule="30 2 * * *", instances=2))
+    assert found == {
+        "instances": [
+            "A service with a schedule runs once at a time. Set the instances to 1, or clear the schedule."
+        ]
+    }
+
+
 def test_an_unknown_limit_is_named_with_those_that_there_are() -> None:
     (message,) = faults(declared(rlimits={"files": 10}))["rlimits"]
     assert message.startswith("There is no limit 'files'. Known: as, core, cpu, ")

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
 braced = st.lists(st.sampled_from(["{", "}", "python", "project", "x", "/"]), max_size=8).map("".join)
 commands = st.lists(texts | braced, max_size=4).map(lambda rest: [sys.executable, *rest])
-maybe_commands = st.just([]) | commands
+maybe_commands: st.SearchStrategy[list[str]] = st.just([]) | commands
 urls = st.sampled_from(["http://127.0.0.1:8001/x", "http://[::1]/", "http://h/%7Bpython%7D?a={python}"])
 amounts = st.integers(0, 2**63 - 1) | st.just("unlimited")
 
@@ -167,6 +167,8 @@ def values() -> dict[str, Any]:
         ("max_cpu_percent = inf", "Write a number"),
         (f"max_cpu_percent = 1{'0' * 400}", "out of any range"),
         ("schedule = 5", "text in quotes"),
+        ('schedule = "every night"', "five"),
+        ('schedule_time_zone = "Mars/Base"', "Mars/Base"),
         ('ready_kind = "log"\nready_pattern = "("', "regular expression"),
         ("rlimits = { files = 3 }", "There is no limit 'files'"),
         ("fatal_exit_codes = [0]", "a success too"),

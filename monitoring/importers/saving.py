@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from monitoring.copies import follow_dependencies
-from monitoring.declaration import cycle
+from monitoring.declaration import cycle, dependency_faults
 from monitoring.importers.differences import Difference, differences
 from monitoring.importers.document import DEPENDS_ON, FIELDS, TABLE, Document, Written, defaults
 from monitoring.importers.faults import ImportProblem
@@ -179,6 +179,11 @@ def _check_together(document: Document, plans: Iterable[_Plan], present: _Presen
                     f"There is no service {needed!r} in this file or on node {node!r}.",
                     *(TABLE, key, DEPENDS_ON, needed),
                 )
+    scheduled = [key for key, service in others.items() if service.schedule]
+    scheduled += [key for key, plan in in_file.items() if plan.service.schedule]
+    for key, plan in in_file.items():
+        for needed, message in dependency_faults(plan.depends_on, scheduled).items():
+            document.fault(message, *(TABLE, key, DEPENDS_ON, needed))
     around = cycle(edges)
     if around:
         at = next((key for key in around if key in in_file), around[0])

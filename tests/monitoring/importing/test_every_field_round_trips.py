@@ -180,3 +180,11 @@ def test_what_is_wrong_is_told_with_service_field_and_line(line: str, words: str
     assert fault.line in {3, 4, 5}
     assert fault.key.startswith("services.web.")
     assert words in fault.message
+
+
+def test_whoever_waits_for_a_scheduled_service_waits_for_its_end(tmp_path: Path) -> None:
+    nightly = '[services.nightly]\ncommand = ["{python}"]\nschedule = "30 2 * * *"\n'
+    (fault,) = faults_of(tmp_path, nightly + one('depends_on = { nightly = "started" }'))
+    assert (fault.line, fault.key) == (6, "services.web.depends_on.nightly")
+    assert "wait for it with the condition 'completed'" in fault.message
+    load(tmp_path, nightly + one('depends_on = { nightly = "completed" }'))

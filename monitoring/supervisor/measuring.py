@@ -1,13 +1,13 @@
 """Measures all services of a node once a second, and looks at the room that their logs have."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from medimgr.lib.units import megabytes
 from monitoring.supervisor.entry import Entry
 from monitoring.supervisor.proctable import MarkerCache
-from monitoring.supervisor.sampler import Sampler
+from monitoring.supervisor.sampler import Sampler, Usage
 
 DISK_SECONDS = 2
 """Every how many measurements the disk is looked at."""
@@ -53,6 +53,8 @@ class Measuring:
         self._sampler = Sampler()
         self._count = 0
         self._problem = ""
+        self.measured: Callable[[Mapping[str, Usage], Sampler], None] | None = None
+        """Gets what each service uses, once a second."""
 
     @property
     def cache(self) -> MarkerCache:
@@ -70,3 +72,5 @@ class Measuring:
         identities = {entry.key: entry.identity for entry in living if entry.identity is not None}
         usage = self._sampler.sample(identities)
         self._put_tick({key: [u.cpu_percent, megabytes(u.memory_bytes)] for key, u in usage.items()})
+        if self.measured is not None:
+            self.measured(usage, self._sampler)

@@ -30,6 +30,7 @@ from monitoring.supervisor.prober import Prober
 from monitoring.supervisor.probes import ProbeResult
 from monitoring.supervisor.recording import Recorder
 from monitoring.supervisor.records import HANDED_OVER, HANDED_OVER_DETAIL, Declared, Opening, Order
+from monitoring.supervisor.recycling import Recycling
 from monitoring.supervisor.situation import Record, Situation
 from monitoring.supervisor.starting import Starter
 from monitoring.supervisor.store import Store
@@ -72,6 +73,8 @@ class Supervisor:
             self.entries, self.feed, self._admission, self._desk.target_gone, self._buried
         )
         self._closing = Closing(self.entries, self.feed, self._admission.dependents)
+        self._recycling = Recycling(self.entries, loop, self.feed)
+        measuring.measured = self._recycling.look
         self._ending = Ending(
             loop,
             self.entries,
@@ -134,7 +137,7 @@ class Supervisor:
             self._closing.force()
         else:
             self._closing.begin()
-            self._admission.closed = self._declaring.closed = True
+            self._admission.closed = self._declaring.closed = self._recycling.closed = True
             self._desk.close(why)
         self._drain()
 

@@ -88,6 +88,15 @@ class Sampler:
         self._before, self._windows = after, windows
         return usages
 
+    def processes(self, run_id: str) -> list[tuple[int, int]]:
+        """Return (pid, start_ticks) of the run's processes at the last sample, none for one not sampled."""
+        return list(self._before.get(run_id, _NOTHING).ticks)
+
+    def cpu_seconds(self, run_id: str) -> float:
+        """Return the CPU time that the run's tree has used since its first sample."""
+        window = self._windows.get(run_id)
+        return window[-1][1] / _TICKS_PER_SECOND if window else 0.0
+
 
 def _account(table: Mapping[int, ProcEntry], pids: set[int], before: _Before) -> tuple[_Before, int]:
     """Return what to remember, and the ticks that the tree has used since ``before``.

@@ -18,6 +18,7 @@ from medimgr.lib.access import demand
 from monitoring.exceptions import LogElsewhere, UnknownService
 from monitoring.log_pages import log_path
 from monitoring.models import Service
+from monitoring.supervisor.log_bytes import log_end
 from monitoring.supervisor.logs import LogChunk, LogReader, tail
 
 POLL_SECONDS = 0.2
@@ -69,6 +70,8 @@ class LogSource:
         self._offset = offset
         self._inode = inode
         self._problem = problem
+        self._read_to: tuple[int, int, int] | None = None
+        """The file as it was when all of it had been read."""
 
     async def run(self, outlet: Outlet) -> None:
         """See :class:`medimgr.events.sources.Source`. Reads small pieces of a local file in the loop."""
@@ -87,24 +90,28 @@ class LogSource:
     def _send_new(self, outlet: Outlet, path: Path, first: bool) -> None:
         if self._offset is None:
             chunk = tail(path, FIRST_LINES, FIRST_BYTES)
-            self._send(outlet, chunk, skipped=chunk.start)
+            self._send(outlet, chunk, skipped=chunk.start - chunk.first)
             return
         for _ in range(PIECES_AT_ONCE):
             if outlet.is_lagging:
                 return
-            size, inode = _size_and_inode(path)
-            if inode == self._inode and size == self._offset and not first:
+            now = _file_as_it_is(path)
+            if now == self._read_to and not first:
                 return
-            if inode == (self._inode or inode) and size - self._offset > MAX_BEHIND_BYTES:
+            end = log_end(path)
+            if now[0] == (self._inode or now[0]) and end - self._offset > MAX_BEHIND_BYTES:
                 behind = self._offset
                 chunk = tail(path, FIRST_LINES, FIRST_BYTES)
                 self._send(outlet, chunk, skipped=max(0, chunk.start - behind))
                 return
-            chunk = LogReader(path).read(self._offset, self._inode, PIECE_BYTES)
+            behind = self._offset
+            chunk = LogReader(path).read(behind, self._inode, PIECE_BYTES)
+            if chunk.offset == end and chunk.inode == now[0]:
+                self._read_to = now
             if not chunk.text and not chunk.reset and not first:
                 self._offset, self._inode = chunk.offset, chunk.inode
                 return
-            self._send(outlet, chunk, skipped=chunk.start if chunk.reset else 0)
+            self._send(outlet, chunk, skipped=0 if chunk.reset else max(0, chunk.start - behind))
             first = False
 
     def _send(self, outlet: Outlet, chunk: LogChunk, *, skipped: int) -> None:
@@ -132,13 +139,13 @@ class LogSource:
             outlet.send(self._message(nothing, problem=problem))
 
 
-def _size_and_inode(path: Path) -> tuple[int, int]:
-    """Return both as they are now, zeros where there is no file. Raises OSError where it may not be asked."""
+def _file_as_it_is(path: Path) -> tuple[int, int, int]:
+    """Return what tells whether anything was written, zeros where there is no file. Raises OSError."""
     try:
         status = os.stat(path)
     except FileNotFoundError:
-        return 0, 0
-    return status.st_size, status.st_ino
+        return 0, 0, 0
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _number(text: str | None) -> int | None:

@@ -1,23 +1,20 @@
-"""The log files of services: opened for them, rotated between two runs, read while they grow.
+"""The log files of services: opened for them, and read line by line while they grow and are rotated.
 
 A service writes to its file itself, so it neither waits for a reader nor ends with one.
 """
 
 import codecs
-import contextlib
 import os
 import re
-import stat
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-_QUIET_SECONDS = 1.0
+from monitoring.supervisor.log_bytes import read_log
+
 _BLOCK = 64 * 1024
 _TAIL_LIMIT = 1024 * 1024
 _LEAST_LIMIT = 16
-_ROTATION_TRIES = 10
+_FAR = 1 << 62
 # Colours and cursor movements of terminals, then every control character but tab and line end.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _CONTROLS = {code: None for code in [*range(32), *range(0x7F, 0xA0)] if code not in (9, 10)}
@@ -36,45 +33,6 @@ def open_log(path: Path) -> int:
         return os.open(path, flags, 0o640)
 
 
-def rotate_if_large(path: Path, max_bytes: int, keep: int) -> bool:
-    """Move a file of ``max_bytes`` or more out of the way; return whether that happened.
-
-    ``x.log`` becomes ``x.log.1``, that ``x.log.2``, and so on up to ``keep``; 0 keeps none. For the time
-    between two runs. Raises OSError where the directory is not writable.
-    """
-    try:
-        if path.stat().st_size < max_bytes:
-            return False
-    except FileNotFoundError:
-        return False
-    if keep <= 0:
-        path.unlink()
-    for number in range(keep - 1, 0, -1):
-        with contextlib.suppress(FileNotFoundError):
-            os.replace(_rotated(path, number), _rotated(path, number + 1))
-    if keep > 0:
-        os.replace(path, _rotated(path, 1))
-    # What is left of a time when more were kept.
-    for number in _rotated_numbers(path):
-        if number > keep:
-            _rotated(path, number).unlink(missing_ok=True)
-    return True
-
-
-def _rotated(path: Path, number: int) -> Path:
-    return path.with_name(f"{path.name}.{number}")
-
-
-def _rotated_numbers(path: Path) -> list[int]:
-    """Return the numbers of the rotated files beside ``path``, the newest's first."""
-    lead = path.name + "."
-    try:
-        names = [name.removeprefix(lead) for name in os.listdir(path.parent) if name.startswith(lead)]
-    except OSError:
-        return []
-    return sorted(int(name) for name in names if re.fullmatch(r"[1-9][0-9]{0,5}", name))
-
-
 def clean(text: str) -> str:
     """Return ``text`` fit for JSON and a page: newlines end its lines, escapes and controls are gone."""
     text = _ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
@@ -83,15 +41,17 @@ def clean(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LogChunk:
-    """A piece of a log. ``offset`` and ``inode`` say where to go on."""
+    """A piece of a log. ``offset`` and ``inode`` say where to go on; offsets outlive rotations."""
 
     text: str
     offset: int
     inode: int
     start: int
-    """Where ``text`` begins in its file."""
+    """Where ``text`` begins."""
     reset: bool
-    """It does not follow what was read before: the file was rotated, truncated or replaced."""
+    """It does not follow what was read before: the file was truncated or replaced by hand."""
+    first: int = 0
+    """Where the oldest byte is that is kept."""
 
 
 class LogReader:
@@ -101,109 +61,35 @@ class LogReader:
         self.path = path
 
     def read(self, offset: int, inode: int = 0, limit: int = _BLOCK) -> LogChunk:
-        """Return up to ``limit`` bytes of whole lines from ``offset`` in the file that had ``inode``.
+        """Return up to ``limit`` bytes of whole lines from ``offset`` in the log whose file had ``inode``.
 
         ``inode`` 0 means the file as it is now. A line without an end is returned once it is longer than
-        ``limit``, or once nothing was written for a second. A rotated file is read to its end first. A
-        missing file gives an empty piece. Raises OSError where the file is there, but may not be read.
+        ``limit``, or once nothing was written for a second. What is no longer kept is passed over: then
+        ``start`` is beyond ``offset``. A missing file gives an empty piece. Raises OSError where the file
+        is there, but may not be read.
         """
         limit = max(limit, _LEAST_LIMIT)
-        with _opened(self.path) as file:
-            if file is not None and inode in (0, file.inode):
-                return file.piece(offset, limit, growing=True)
-        if not inode:
-            return LogChunk("", offset, 0, offset, reset=False)
-        for _ in range(_ROTATION_TRIES):
-            chunk = self._read_rotated(offset, inode, limit)
-            if chunk is not None:
-                return chunk
-        # It is not among the rotated ones: deleted, or replaced by hand.
-        with _opened(self.path) as file:
-            if file is None:
-                return LogChunk("", offset, inode, offset, reset=False)
-            return replace(file.piece(0, limit, growing=True), reset=True)
-
-    def _read_rotated(self, offset: int, inode: int, limit: int) -> LogChunk | None:
-        """Go on in the rotated file, then in the one after it. None where it was not found or just moved."""
-        number = self._number_of(inode)
-        if number is None:
-            return None
-        with _opened(self._place(number)) as file:
-            if file is None or file.inode != inode:
-                return None
-            chunk = file.piece(offset, limit, growing=False)
-        if chunk.offset != offset:
-            return chunk
-        for newer in range(number - 1, -1, -1):
-            with _opened(self._place(newer)) as file:
-                # Older files move first: if ours has not moved, the one behind it had not either.
-                if _inode(self._place(number)) != inode:
-                    return None
-                if file is not None:
-                    return replace(file.piece(0, limit, growing=newer == 0), reset=True)
-        # The service has not opened its new file yet.
-        return LogChunk("", offset, inode, offset, reset=False)
-
-    def _number_of(self, inode: int) -> int | None:
-        """Return the number of the rotated file with ``inode``, None where there is none.
-
-        Files move to higher numbers meanwhile, so upwards is the direction in which none slips through.
-        """
-        numbers = _rotated_numbers(self.path)
-        for number in [*numbers, numbers[-1] + 1] if numbers else [1]:
-            if _inode(self._place(number)) == inode:
-                return number
-        return None
-
-    def _place(self, number: int) -> Path:
-        return _rotated(self.path, number) if number else self.path
-
-
-@dataclass(frozen=True, slots=True)
-class _OpenFile:
-    """A log file as it was when it was opened."""
-
-    fd: int
-    inode: int
-    size: int
-    quiet: bool
-    """Nothing was written to it for a while: its last line, though without an end, is worth showing."""
-
-    def piece(self, offset: int, limit: int, *, growing: bool) -> LogChunk:
-        """Return a piece from ``offset``; of a file that no longer grows, an unended last line too."""
-        reset = not 0 <= offset <= self.size
-        start = 0 if reset else offset
-        data = os.pread(self.fd, min(limit, self.size - start), start)
-        at_end = start + len(data) >= self.size
+        offset = max(offset, 0)
+        piece = read_log(self.path, offset, limit)
+        reset = False
+        if not piece.inode and not piece.data:
+            return LogChunk("", offset, inode, offset, reset=False, first=piece.first)
+        if inode and piece.inode != inode and offset < piece.live_start:
+            # Its file is gone, but not what had been archived of it.
+            piece = replace(read_log(self.path, offset, limit, archived_only=True), inode=inode)
+        elif (inode and piece.inode != inode) or offset > piece.end:
+            piece, reset = read_log(self.path, piece.live_start, limit), True
+        short = len(piece.data) < limit
+        at_end = piece.next >= piece.end
+        broken_off = short and not at_end  # what follows is no longer kept, or not of this file
         text, used = _whole_lines(
-            data,
-            partial=(len(data) >= limit and b"\n" not in data) or (at_end and (self.quiet or not growing)),
-            final=at_end and not growing,
+            piece.data,
+            partial=broken_off or (at_end and piece.quiet) or (not short and b"\n" not in piece.data),
+            final=broken_off,
         )
-        return LogChunk(clean(text), start + used, self.inode, start, reset)
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[_OpenFile | None]:
-    """Open a regular file to read; None where there is none. A pipe in its place must not make us wait."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    except (FileNotFoundError, NotADirectoryError):
-        yield None
-        return
-    try:
-        status = os.fstat(fd)
-        quiet = abs(time.time() - status.st_mtime) >= _QUIET_SECONDS
-        yield (_OpenFile(fd, status.st_ino, status.st_size, quiet) if stat.S_ISREG(status.st_mode) else None)
-    finally:
-        os.close(fd)
-
-
-def _inode(path: Path) -> int:
-    try:
-        return path.stat().st_ino
-    except OSError:
-        return 0
+        return LogChunk(
+            clean(text), piece.start + used, piece.inode, piece.start, reset=reset, first=piece.first
+        )
 
 
 def _whole_lines(data: bytes, *, partial: bool, final: bool) -> tuple[str, int]:
@@ -224,23 +110,24 @@ def tail(path: Path, lines: int, limit: int = _TAIL_LIMIT) -> LogChunk:
     Reads backwards, so a huge file costs no more than a small one. A missing file gives an empty piece.
     Raises OSError where the file is there, but may not be read.
     """
-    with _opened(path) as file:
-        if file is None:
-            return LogChunk("", 0, 0, 0, reset=False)
-        data, start = b"", file.size
-        floor = max(0, file.size - max(limit, _LEAST_LIMIT))
-        while start > floor and data.count(b"\n") <= lines:
-            length = min(_BLOCK, start - floor)
-            start -= length
-            data = os.pread(file.fd, length, start) + data
-        end = len(data) if file.quiet else data.rfind(b"\n") + 1
+    now = read_log(path, _FAR, 0)
+    data, start = b"", now.end
+    floor = max(now.first, now.end - max(limit, _LEAST_LIMIT))
+    while start > floor and data.count(b"\n") <= lines:
+        length = min(_BLOCK, start - floor)
+        piece = read_log(path, start - length, length)
+        if piece.next != start:  # deleted, or begun anew, at this moment
+            break
+        data, start = piece.data + data, piece.start
+    end = len(data) if now.quiet else data.rfind(b"\n") + 1
     begin = _begin_of_last(data[:end], lines) if lines > 0 else end
-    if begin == 0 and start > 0:
+    if begin == 0 and start > now.first:
         # Cut off in the middle of a line, perhaps of a character.
         while begin < min(end, 4) and data[begin] & 0xC0 == 0x80:
             begin += 1
     text, used = _whole_lines(data[begin:end], partial=True, final=False)
-    return LogChunk(clean(text), start + begin + used, file.inode, start + begin, reset=False)
+    offset = start + begin + used
+    return LogChunk(clean(text), offset, now.inode, start + begin, reset=False, first=now.first)
 
 
 def _begin_of_last(data: bytes, lines: int) -> int:

@@ -1,7 +1,6 @@
-"""Starts the process of a new run: port check, log rotation, journal, spawn, journal again, in this order."""
+"""Starts the process of a new run: port check, journal, spawn, journal again, in this order."""
 
 import logging
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from monitoring.supervisor.identity import (
 )
 from monitoring.supervisor.journal import JournalEntry, RunJournal, spec_digest
 from monitoring.supervisor.launch import Limits
-from monitoring.supervisor.logs import rotate_if_large
+from monitoring.supervisor.log_bytes import log_end
 from monitoring.supervisor.ports import listener_on
 from monitoring.supervisor.process import Process, SpawnError, kill_verified
 from monitoring.supervisor.records import RunRow
@@ -180,10 +179,7 @@ class Starter:
 
     def _log_offset(self, spec: ServiceSpec) -> int:
         try:
-            rotate_if_large(spec.log_path, spec.log_max_bytes, spec.log_keep)
-            return os.stat(spec.log_path).st_size
-        except FileNotFoundError:
-            return 0
+            return log_end(spec.log_path)
         except OSError as error:
-            log.warning("%s: its log cannot be rotated: %s", spec.key, error)
+            log.warning("%s: the end of its log cannot be found: %s", spec.key, error)
             return 0

@@ -21,7 +21,7 @@ from monitoring import log_source
 from monitoring.exceptions import UnknownService
 from monitoring.log_source import LogSource, open_log_source
 from monitoring.models import Service
-from monitoring.supervisor.logs import rotate_if_large
+from monitoring.supervisor.log_rotation import rotate
 from tests.events.sse import SseParser
 from tests.factories import make_node, make_service
 
@@ -109,16 +109,20 @@ async def test_a_line_is_shown_when_it_is_whole(log: Path) -> None:
         await page.wait(lambda: page.lines == ["half"])
 
 
-async def test_a_rotated_log_is_read_to_its_end_and_then_from_the_start_of_the_new_one(log: Path) -> None:
-    write(log, "one\n")
+async def test_a_log_that_is_rotated_meanwhile_goes_on_as_if_it_were_not(log: Path) -> None:
+    """Scenario 23."""
+    lines = [f"line {number}" for number in range(12_000)]
+    write(log, "".join(f"{line}\n" for line in lines[:2]))
     async with following(LogSource("backend", log)) as page:
         page.is_lagging = True
-        write(log, "two\n")
-        rotate_if_large(log, 1, keep=2)
-        write(log, "three\n")
+        write(log, "".join(f"{line}\n" for line in lines[2:11_000]))
+        assert rotate(log, max_bytes=50_000, keep=2)
+        write(log, "".join(f"{line}\n" for line in lines[11_000:]))
         page.is_lagging = False
-        await page.wait(lambda: page.lines == ["one", "two", "three"])
-        assert [piece["reset"] for piece in page.pieces] == [False, False, True]
+        await page.wait(lambda: len(page.lines) >= len(lines))
+        assert page.lines == lines
+        assert not any(piece["reset"] or piece["skipped"] for piece in page.pieces)
+        assert page.pieces[-1]["offset"] == sum(len(line) + 1 for line in lines) > log.stat().st_size
 
 
 async def test_a_truncated_log_is_begun_anew(log: Path) -> None:

@@ -1,4 +1,7 @@
-"""Whatever a service writes, and whenever its log is rotated or read: nothing is lost and nothing doubled."""
+"""Whatever a service writes, and whenever its log is rotated, compressed or read: nothing is lost or doubled.
+
+Scenario 23.
+"""
 
 import os
 import shutil
@@ -8,16 +11,19 @@ from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from monitoring.supervisor.logs import LogReader, open_log, rotate_if_large
+from monitoring.supervisor.log_packing import pack_one
+from monitoring.supervisor.log_rotation import rotate, settle
+from monitoring.supervisor.logs import LogReader, open_log
 
-KEPT = 50
+KEPT = 1000
+BLOCK = 4096
 lines = st.lists(st.text(st.characters(min_codepoint=32, exclude_categories=["Cs", "Cc"]), max_size=30))
 
 
 class LogBeingRead(RuleBasedStateMachine):
-    """A writer, a rotator and a reader that keeps only (offset, inode)."""
+    """A writer that keeps its file open, a rotator, and a reader that keeps only (offset, inode)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,7 +33,6 @@ class LogBeingRead(RuleBasedStateMachine):
         self.written = b""
         self.read = ""
         self.offset, self.inode = 0, os.fstat(self.fd).st_ino
-        self.rotations = 0
 
     @rule(lines=lines)
     def write_lines(self, lines: list[str]) -> None:
@@ -47,16 +52,25 @@ class LogBeingRead(RuleBasedStateMachine):
         os.write(self.fd, data)
         self.written += data
 
-    @precondition(lambda self: self.rotations < KEPT)
-    @rule(reads_between=st.booleans())
-    def rotate(self, reads_between: bool) -> None:
-        if not rotate_if_large(self.path, 1, KEPT):
-            return
-        self.rotations += 1
-        if reads_between:
-            self._read(64)
-        os.close(self.fd)
-        self.fd = open_log(self.path)
+    @rule(lines=st.integers(1, 300), width=st.integers(0, 200))
+    def write_much(self, lines: int, width: int) -> None:
+        self._write(b"".join(b"%d " % number + b"m" * width + b"\n" for number in range(lines)))
+
+    @rule(at_least=st.sampled_from([1, BLOCK, 3 * BLOCK]))
+    def rotate(self, at_least: int) -> None:
+        rotate(self.path, max_bytes=at_least, keep=KEPT)
+
+    @rule()
+    def compress(self) -> None:
+        pack_one(self.path, threading.Lock(), lambda: False)
+
+    @rule()
+    def another_keeper_takes_over(self) -> None:
+        settle(self.path)
+
+    @rule(limit=st.integers(1000, 100_000))
+    def read_much(self, limit: int) -> None:
+        self._read(limit)
 
     @rule(limit=st.integers(1, 200))
     def read_a_piece(self, limit: int) -> None:
@@ -70,8 +84,8 @@ class LogBeingRead(RuleBasedStateMachine):
         chunk = LogReader(self.path).read(self.offset, self.inode, limit)
         moved = (chunk.offset, chunk.inode) != (self.offset, self.inode)
         assert not chunk.text or moved
-        assert chunk.reset == (chunk.inode != self.inode)
-        assert chunk.start == (0 if chunk.reset else self.offset)
+        assert not chunk.reset
+        assert (chunk.start, chunk.inode) == (self.offset, self.inode)
         self.offset, self.inode = chunk.offset, chunk.inode
         self.read += chunk.text
         return moved
@@ -82,7 +96,7 @@ class LogBeingRead(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         os.utime(self.path, (1, 1))
-        while self._read(100):
+        while self._read(10_000):
             pass
         os.close(self.fd)
         shutil.rmtree(self.directory)
@@ -91,34 +105,3 @@ class LogBeingRead(RuleBasedStateMachine):
 
 LogBeingRead.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
 TestLogBeingRead = LogBeingRead.TestCase
-
-
-def test_a_reader_beside_a_busy_writer_and_rotations_misses_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "it.log"
-    total = 20_000
-    os.close(open_log(path))
-    inode = path.stat().st_ino
-    done = threading.Event()
-
-    def write() -> None:
-        for begin in range(0, total, 500):
-            fd = open_log(path)
-            for number in range(begin, begin + 500):
-                os.write(fd, b"line %d\n" % number)
-            os.close(fd)
-            rotate_if_large(path, 1, 100)
-        os.close(open_log(path))
-        done.set()
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    text, offset = "", 0
-    while True:
-        finished = done.is_set()
-        chunk = LogReader(path).read(offset, inode, 3000)
-        text += chunk.text
-        if finished and (chunk.offset, chunk.inode) == (offset, inode):
-            break
-        offset, inode = chunk.offset, chunk.inode
-    writer.join()
-    assert text.splitlines() == [f"line {number}" for number in range(total)]

@@ -3,15 +3,14 @@
 import json
 import os
 import time
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitoring.supervisor import logs
-from monitoring.supervisor.logs import LogChunk, LogReader, clean, open_log, rotate_if_large, tail
+from monitoring.supervisor.log_rotation import rotate
+from monitoring.supervisor.logs import LogChunk, LogReader, clean, open_log, tail
 from tests.monitoring.adapters.unprivileged import as_nobody, shared_directory
 
 
@@ -45,7 +44,7 @@ def everything(reader: LogReader, chunk: LogChunk, limit: int = 65536) -> tuple[
 START = LogChunk("", 0, 0, 0, reset=False)
 
 
-# --- opening and rotating ------------------------------------------------------------------------
+# --- opening -------------------------------------------------------------------------------------
 
 
 def test_directory_and_file_are_made_for_the_supervisor_and_its_group(log: Path) -> None:
@@ -71,43 +70,6 @@ def test_a_place_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError):
         open_log(tmp_path / "file" / "it.log")
-
-
-def test_a_small_log_stays(log: Path) -> None:
-    assert not rotate_if_large(log, 10, 3)
-    append(log, b"short")
-    assert not rotate_if_large(log, 10, 3)
-    assert os.listdir(log.parent) == ["it.log"]
-
-
-def test_a_large_log_moves_and_so_many_are_kept(log: Path) -> None:
-    for number in range(6):
-        append(log, b"%d" % number * 10)
-        assert rotate_if_large(log, 10, 3)
-    assert sorted(os.listdir(log.parent)) == ["it.log.1", "it.log.2", "it.log.3"]
-    assert [(log.parent / f"it.log.{n}").read_bytes()[:1] for n in (1, 2, 3)] == [b"5", b"4", b"3"]
-
-
-def test_keeping_none_deletes_it(log: Path) -> None:
-    append(log, b"0123456789")
-    assert rotate_if_large(log, 10, 0)
-    assert os.listdir(log.parent) == []
-
-
-def test_keeping_fewer_than_before_deletes_the_rest(log: Path) -> None:
-    for _ in range(5):
-        append(log, b"0123456789")
-        rotate_if_large(log, 10, 5)
-    append(log, b"0123456789")
-    rotate_if_large(log, 10, 2)
-    assert sorted(os.listdir(log.parent)) == ["it.log.1", "it.log.2"]
-
-
-def test_a_gap_among_the_rotated_ones_does_not_matter(log: Path) -> None:
-    append(log, b"0123456789")
-    (log.parent / "it.log.2").write_text("old")
-    assert rotate_if_large(log, 10, 3)
-    assert sorted(os.listdir(log.parent)) == ["it.log.1", "it.log.3"]
 
 
 # --- following -----------------------------------------------------------------------------------
@@ -186,72 +148,6 @@ def test_a_truncated_file_is_read_anew(log: Path) -> None:
     assert (second.text, second.start, second.reset) == ("new\n", 0, True)
 
 
-def test_the_rest_of_a_rotated_file_comes_before_the_new_one(log: Path) -> None:
-    append(log, b"one\n")
-    reader = LogReader(log)
-    first = reader.read(0)
-    append(log, b"two\nunended")
-    rotate_if_large(log, 1, 3)
-    second = reader.read(first.offset, first.inode)
-    assert (second.text, second.inode, second.reset) == ("two\nunended", first.inode, False)
-    waiting = reader.read(second.offset, second.inode)  # there is no new file yet
-    assert (waiting.text, waiting.offset, waiting.inode) == ("", second.offset, first.inode)
-    append(log, b"three\n")
-    third = reader.read(waiting.offset, waiting.inode)
-    assert (third.text, third.start, third.reset) == ("three\n", 0, True)
-    assert third.inode != first.inode
-
-
-def test_half_a_character_at_the_end_of_a_rotated_file_does_not_hold_it_up(log: Path) -> None:
-    append(log, b"one\n\xe2\x82")
-    inode = log.stat().st_ino
-    rotate_if_large(log, 1, 3)
-    chunk = LogReader(log).read(0, inode)
-    assert (chunk.text, chunk.offset) == ("one\n\ufffd", 6)
-
-
-def test_a_rotation_in_the_middle_of_reading_skips_no_file(
-    log: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    append(log, b"one\n")
-    first = LogReader(log).read(0)
-    rotate_if_large(log, 1, 5)
-    append(log, b"two\n")
-    opened, looks = logs._opened, []
-
-    def rotating(path: Path) -> AbstractContextManager[logs._OpenFile | None]:
-        looks.append(path)
-        if len(looks) == 3:  # the file after the one that was read to its end
-            rotate_if_large(log, 1, 5)
-            append(log, b"three\n")
-        return opened(path)
-
-    monkeypatch.setattr(logs, "_opened", rotating)
-    assert everything(LogReader(log), first)[0] == "two\nthree\n"
-
-
-def test_a_rotated_file_that_somebody_deleted_is_skipped(log: Path) -> None:
-    append(log, b"0\n")
-    first = LogReader(log).read(0)
-    for number in range(1, 4):
-        append(log, b"%d\n" % number)
-        rotate_if_large(log, 1, 5)
-    append(log, b"4\n")
-    (log.parent / "it.log.2").unlink()
-    assert everything(LogReader(log), first)[0] == "1\n3\n4\n"
-
-
-def test_several_rotations_are_caught_up_with(log: Path) -> None:
-    append(log, b"0\n")
-    reader = LogReader(log)
-    first = reader.read(0)
-    for number in range(1, 5):
-        append(log, b"%d\n" % number)
-        rotate_if_large(log, 1, 5)
-    append(log, b"5\n")
-    assert everything(reader, first)[0] == "1\n2\n3\n4\n5\n"
-
-
 def test_a_replaced_file_is_read_from_its_beginning(log: Path) -> None:
     append(log, b"one\n")
     reader = LogReader(log)
@@ -287,8 +183,9 @@ def test_a_file_that_may_not_be_read_is_an_error() -> None:
 def test_no_file_stays_open(log: Path) -> None:
     append(log, b"one\n")
     files = os.listdir("/proc/self/fd")
+    append(log, b"x\n" * 10_000)
     chunk = LogReader(log).read(0)
-    rotate_if_large(log, 1, 3)
+    assert rotate(log, max_bytes=1, keep=3)
     LogReader(log).read(0, chunk.inode)
     LogReader(log).read(4, chunk.inode)
     tail(log, 3)

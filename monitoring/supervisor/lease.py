@@ -91,6 +91,12 @@ def hold(lease: Lease, problem: str | None = None) -> list[Fact]:
     return [] if problem is None else [_fact(Node.objects.get(pk=lease.node))]
 
 
+def log_budget(lease: Lease) -> int:
+    """Return how many bytes the logs of the node may take, 0 for no budget. One query."""
+    megabytes = Node.objects.filter(pk=lease.node).values_list("log_budget_mb", flat=True).first()
+    return (megabytes or 0) * 1024 * 1024
+
+
 def release(lease: Lease, *, handed_over: bool = False) -> None:
     """Say that the node has no supervisor any more, unless another one has it by now.
 

@@ -32,6 +32,8 @@ RENEW_SECONDS = 8.0
 RELOAD_SECONDS = 30.0
 _GATHER_SECONDS = 0.015
 """So long a flush waits for more after the last one, so that a burst becomes few transactions."""
+_REST_SECONDS = 0.004
+"""So long it waits at least, lest it takes the interpreter from the loop in the middle of a restart."""
 _AWAY_SECONDS = (0.1, 0.2, 0.5, 1.0)
 _BAD_ROWS_PATIENCE = 3
 
@@ -86,6 +88,8 @@ class Store:
         self._due: dict[str, float] = {}
         self._flushed_at = 0.0
         self._bad_rows = 0
+        self.log_budget = 0
+        """Bytes that the node's logs may take; 0: no budget. As it was last read."""
         self._give_back = True
         self._handed_over = False
 
@@ -165,6 +169,7 @@ class Store:
                 self._operations.fail_abandoned()
                 self._prepare()
                 declared = self._declarations.all()
+                self.log_budget = leases.log_budget(self._lease)
             except NodeTaken as taken:
                 self.opening.set_exception(taken)
                 return False
@@ -245,6 +250,7 @@ class Store:
             self._deliver("cancels_came", cancelled)
 
     def _changed(self) -> None:
+        self.log_budget = leases.log_budget(self._lease)
         declared, gone = self._declarations.changed()
         for one in declared:
             self._published.learn_new(one.status)
@@ -270,7 +276,7 @@ class Store:
         now = time.monotonic()
         if now < self._due["hold"] and not self.queue.waiting():
             return
-        self._stop.wait(max(0.0, self._flushed_at + _GATHER_SECONDS - now))
+        self._stop.wait(max(_REST_SECONDS, self._flushed_at + _GATHER_SECONDS - now))
         batch = self.queue.take()
         try:
             self._write(batch)

@@ -18,8 +18,10 @@ from monitoring.supervisor.entry import Entry
 from monitoring.supervisor.journal import RunJournal
 from monitoring.supervisor.launch import prepare_to_spawn
 from monitoring.supervisor.lease import NodeTaken
+from monitoring.supervisor.log_keeper import LogKeeper
 from monitoring.supervisor.measuring import Measuring
 from monitoring.supervisor.node import Supervisor
+from monitoring.supervisor.node_problem import NodeProblem
 from monitoring.supervisor.orphans import Orphans
 from monitoring.supervisor.records import Opening
 from monitoring.supervisor.spec import ServiceSpec
@@ -114,8 +116,16 @@ def _run(
     leave_running: bool,
 ) -> int:
     loop = asyncio.new_event_loop()
-    measuring = Measuring(data_dir / "logs", store.queue.put_tick, store.queue.put_problem)
+    problem = NodeProblem(store.queue.put_problem)
+    measuring = Measuring(data_dir / "logs", store.queue.put_tick, problem.of("disk"))
     supervisor = Supervisor(loop, store, starter, measuring, orphans=Orphans(), noticed=noticed)
+    logs = LogKeeper(
+        loop,
+        data_dir / "logs",
+        lambda: [(e.spec, e.situation.run_id) for e in supervisor.entries.values()],
+        problem.of("logs"),
+        lambda: store.log_budget,
+    )
     stops = 0
 
     def stop() -> None:
@@ -142,8 +152,10 @@ def _run(
             raise CannotGoOn(str(error)) from error
         if interrupted.is_set():  # between the first answer and the handlers
             stop()
+        logs.start()
         return loop.run_until_complete(supervisor.done)
     finally:
+        logs.close()
         tasks = asyncio.all_tasks(loop)
         for task in tasks:
             task.cancel()

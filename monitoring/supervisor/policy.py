@@ -13,6 +13,8 @@ FATAL_SPAWN_CODES = frozenset(
 """Spawn errors that trying again cannot mend: somebody has to change the declaration or the machine."""
 KILL_AGAIN_SECONDS = 2.0
 """So long after a SIGKILL it is tried again on what still lives."""
+FLAPPING_STREAK = 3
+"""So many failures in a row without a stable run between them, and it is said to be flapping."""
 JITTER = 0.1
 """Backoff times vary by this share, so that what failed together does not come back together."""
 
@@ -27,7 +29,16 @@ class Verdict:
 
 def is_success(exited: Exited, spec: ServiceSpec) -> bool:
     """Return whether the exit is one that the declaration calls a success."""
-    return not exited.signal and exited.code is not None and exited.code in spec.success_codes
+    if exited.signal:
+        return exited.signal in spec.success_signals
+    return exited.code is not None and exited.code in spec.success_codes
+
+
+def reason_of(exited: Exited, spec: ServiceSpec) -> Reason:
+    """Return what kind of end it was: after a fatal exit the service is given up."""
+    if spec.fatal_codes and not exited.signal and exited.code in spec.fatal_codes:
+        return Reason.FATAL_EXIT
+    return Reason.COMPLETED if is_success(exited, spec) else Reason.CRASH
 
 
 def in_words(exited: Exited) -> str:
@@ -59,17 +70,26 @@ def after_failure(
     jitter: float,
     *,
     wanted: bool = True,
+    failed: bool = True,
 ) -> Verdict:
     """Count a failure (or any end that is followed by a restart), and say what follows.
 
-    ``wanted`` is False where the restart policy leaves it ended. Auto-recovery turns itself off once
-    ``max_failures`` fall into the window.
+    ``wanted`` is False where the restart policy leaves it ended, ``failed`` where it ended with success.
+    Auto-recovery turns itself off once ``max_failures`` fall into the window. A scheduled service is left
+    ended until its time comes.
     """
+    wanted = wanted and not spec.schedule
     window = tuple(at for at in situation.failures if now - at < spec.failure_window)
     # Without a maximum nobody asks how many there were, and a crash loop must not pile them up.
     failures = (*window, now) if spec.max_failures else ()
-    streak = 0 if situation.stable else situation.streak + 1
-    counted = replace(situation, failures=failures, streak=streak, delay=delay(streak, spec, jitter))
+    streak = 0 if situation.stable or not (wanted or failed) else situation.streak + 1
+    counted = replace(
+        situation,
+        failures=failures,
+        streak=streak,
+        delay=delay(streak, spec, jitter),
+        flapping=failed and streak >= FLAPPING_STREAK,
+    )
     if not wanted:
         return Verdict(After.EXITED, counted)
     if not situation.auto_recovery:

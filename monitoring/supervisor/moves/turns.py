@@ -3,8 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from monitoring.states import Health, HealthKind, Intent, Reason, State
+from monitoring.states import Health, Hook, Intent, Reason, State
 from monitoring.supervisor import policy
+from monitoring.supervisor.readiness import is_told
 from monitoring.supervisor.situation import After, Effect, Kill, Signal, Situation, Sweep, Timer
 from monitoring.supervisor.spec import ServiceSpec
 
@@ -18,8 +19,15 @@ BY_SUPERVISOR = frozenset(
         Reason.START_TIMEOUT,
         Reason.UNHEALTHY,
         Reason.HUNG,
+        Reason.MEMORY,
+        Reason.CPU,
+        Reason.MAX_AGE,
+        Reason.MAX_REQUESTS,
+        Reason.HOOK_FAILED,
+        Reason.FATAL_EXIT,
         Reason.SPAWN_ERROR,
         Reason.PORT_BUSY,
+        Reason.AUTO_RECOVERY_OFF,
     }
 )
 """Causes of a start that nobody asked for; such starts count as restarts."""
@@ -32,6 +40,10 @@ class Context:
     spec: ServiceSpec
     now: float
     jitter: float
+
+    def has(self, hook: Hook) -> bool:
+        """Return whether the service has a command for ``hook``."""
+        return bool(self.spec.hooks) and bool(self.spec.hook(hook))
 
 
 def stay(s: Situation, event: Any, c: Context) -> Move:  # noqa: ARG001
@@ -50,38 +62,41 @@ def afresh(s: Situation, cause: Reason) -> Situation:
         streak=0,
         failures=(),
         held=False,
+        flapping=False,
     )
 
 
-def is_probed(spec: ServiceSpec) -> bool:
-    """Return whether the service has a health check."""
-    return spec.health.kind is not HealthKind.NONE
-
-
 def start_timers(c: Context) -> tuple[tuple[Timer, float], ...]:
-    """Return the clock of a start: healthy until then, or simply up until then."""
-    if is_probed(c.spec):
+    """Return the clock of a start: ready until then, or simply up until then."""
+    if is_told(c.spec):
         return ((Timer.START_TIMEOUT, c.now + c.spec.start_timeout),)
     return ((Timer.READY, c.now + c.spec.start_seconds),)
 
 
+def retry_timers(s: Situation, c: Context) -> tuple[tuple[Timer, float], ...]:
+    """Return the clock of a service that is given up: tried once more then, where that is declared."""
+    if c.spec.fatal_retry <= 0 or s.intent is Intent.DOWN:
+        return ()
+    return ((Timer.RETRY, c.now + c.spec.fatal_retry),)
+
+
 def now_running(s: Situation, c: Context) -> Move:
     """It has proved itself."""
-    stable_at = c.now + c.spec.stable_seconds
     return replace(
         s,
         state=State.RUNNING,
         reason=s.cause,
         detail=s.cause_detail,
         bad_probes=0,
-        timers=((Timer.STABLE, stable_at),),
+        hook=Hook.POST_START if c.has(Hook.POST_START) else None,
+        timers=((Timer.STABLE, c.now + c.spec.stable_seconds),),
     ), ()
 
 
 def begin_stop(
     s: Situation, c: Context, *, after: After, reason: Reason, detail: str, force: bool = False
 ) -> Move:
-    """Ask the process to end, or kill it where that is wanted or there is no time to ask."""
+    """End the process: its pre-stop hook, a request, the signal, each where it is declared; or kill it."""
     stopping = replace(
         s,
         state=State.STOPPING,
@@ -90,11 +105,33 @@ def begin_stop(
         detail=detail,
         after=after,
         killed=False,
-        timers=((Timer.STOP_TIMEOUT, c.now + c.spec.stop_timeout),),
+        hook=None,
+        asking=False,
+        timers=(),
     )
-    if force or c.spec.stop_timeout <= 0:
+    if s.hook is Hook.PRE_START:
+        return settle(free(stopping), after, c), ()
+    if force:
         return kill(stopping, c)
-    return stopping, (Signal(s.run_id, c.spec.stop_signal),)
+    if s.pid is not None and c.has(Hook.PRE_STOP):
+        return replace(stopping, hook=Hook.PRE_STOP), ()
+    return request(stopping, c)
+
+
+def request(s: Situation, c: Context) -> Move:
+    """Ask the process to end, in its own way where it has one."""
+    if s.pid is None or not c.spec.stop_request:
+        return signal(s, c)
+    signal_at = c.now + c.spec.stop_request.seconds
+    return replace(s, asking=True, timers=((Timer.STOP_REQUEST, signal_at),)), ()
+
+
+def signal(s: Situation, c: Context) -> Move:
+    """Send the stop signal, or kill the tree where there is no time to wait."""
+    if c.spec.stop_timeout <= 0:
+        return kill(s, c)
+    kill_at = c.now + c.spec.stop_timeout
+    return replace(s, timers=((Timer.STOP_TIMEOUT, kill_at),)), (Signal(s.run_id, c.spec.stop_signal),)
 
 
 def kill(s: Situation, c: Context) -> Move:
@@ -108,6 +145,18 @@ def stop_after_failure(verdict: policy.Verdict, c: Context) -> Move:
     """Stop a process that fails its purpose; the verdict says what follows."""
     s = verdict.situation
     return begin_stop(s, c, after=verdict.after, reason=s.reason, detail=s.detail)
+
+
+def nothing_left(s: Situation, c: Context) -> Situation:
+    """Nothing is left of the run's tree: its post-stop hook comes before anything else is started."""
+    if c.has(Hook.POST_STOP):
+        return replace(s, pid=None, leader_gone=True, tree_gone=True, asking=False, hook=Hook.POST_STOP)
+    return free(s)
+
+
+def free(s: Situation) -> Situation:
+    """The run is over, with all that goes with it."""
+    return replace(s, run_id="", leader_gone=False, tree_gone=False, asking=False, hook=None)
 
 
 def settle(s: Situation, after: After, c: Context) -> Situation:
@@ -133,4 +182,6 @@ def settle(s: Situation, after: After, c: Context) -> Situation:
         return replace(again, state=State.BACKOFF, timers=((Timer.BACKOFF, c.now + s.delay),))
     if after is After.EXITED:
         return replace(bare, state=State.EXITED, cause=s.reason, cause_detail=s.detail)
-    return replace(bare, state=State.FATAL if after is After.FATAL else State.STOPPED)
+    if after is After.FATAL:
+        return replace(bare, state=State.FATAL, timers=retry_timers(s, c))
+    return replace(bare, state=State.STOPPED)

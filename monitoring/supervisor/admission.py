@@ -10,8 +10,12 @@ from monitoring.supervisor.entry import Entry
 from monitoring.supervisor.spec import Needs
 
 # A start keeps its place until the service is ready, but not for longer than this, lest a few slow
-# starters hold up all others. Without a health check only the burst of loading the program counts.
+# starters hold up all others.
 PLACE_SECONDS = 5.0
+# Without a health check only the burst of loading the program counts: it is over once no more programs
+# want to run than there are cores, which is looked at so often; or after so long, where others keep the
+# cores busy.
+SETTLING_SECONDS = 0.002
 PLACE_SECONDS_UNPROBED = 0.05
 
 _NOT_COMING = {

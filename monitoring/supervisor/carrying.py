@@ -8,7 +8,13 @@ from typing import Any
 from monitoring.states import HealthKind, State
 from monitoring.supervisor import happenings as happened
 from monitoring.supervisor import situation as to
-from monitoring.supervisor.admission import PLACE_SECONDS, PLACE_SECONDS_UNPROBED, Admission
+from monitoring.supervisor.admission import (
+    PLACE_SECONDS,
+    PLACE_SECONDS_UNPROBED,
+    SETTLING_SECONDS,
+    Admission,
+)
+from monitoring.supervisor.crowding import crowded
 from monitoring.supervisor.ending import Ending
 from monitoring.supervisor.entry import Entry
 from monitoring.supervisor.happenings import Event
@@ -79,11 +85,21 @@ class Carrying:
             detail = f"{type(error).__name__}: {error}"
             self._feed(entry, happened.SpawnFailed(run_id, "spawn-failed", detail))
             return
-        seconds = PLACE_SECONDS if entry.spec.health.kind is not HealthKind.NONE else PLACE_SECONDS_UNPROBED
-        self._loop.call_later(seconds, self._place_over, entry.key, run_id)
+        if entry.spec.health.kind is not HealthKind.NONE:
+            self._loop.call_later(PLACE_SECONDS, self._place_over, entry.key, run_id)
+        else:
+            latest = self._loop.time() + PLACE_SECONDS_UNPROBED
+            self._loop.call_later(SETTLING_SECONDS, self._settled, entry.key, run_id, latest)
         self._ending.watch(entry)
         self._recorder.begun(entry)
         self._feed(entry, happened.Spawned(run_id, process.identity.pid))
+
+    def _settled(self, key: str, run_id: str, latest: float) -> None:
+        """Free the place of a start once the machine has taken it in."""
+        if crowded() and self._loop.time() < latest:
+            self._loop.call_later(SETTLING_SECONDS, self._settled, key, run_id, latest)
+        else:
+            self._place_over(key, run_id)
 
     def _place_over(self, key: str, run_id: str) -> None:
         self._admission.leave_place(key, run_id)

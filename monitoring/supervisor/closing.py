@@ -1,5 +1,6 @@
 """Stops all services of a node in order: whoever is needed stops after those that need it."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
 from monitoring.states import State
@@ -10,7 +11,7 @@ _ENDED = frozenset({State.STOPPED, State.EXITED, State.FATAL})
 
 
 class Closing:
-    """Begins with :meth:`begin`; ask :meth:`go_on` after every change, it returns True once all is gone."""
+    """Begins with :meth:`begin`. Tell it of every :meth:`changed` service: it never looks at all of them."""
 
     def __init__(
         self,
@@ -22,6 +23,11 @@ class Closing:
         self._entries = entries
         self._feed = feed
         self._dependents = dependents
+        self._left: dict[str, Entry] = {}
+        self._others = 0
+        """How many of those that are left are not medimgr's own."""
+        self._look: deque[Entry] = deque()
+        """Those that may be asked to stop now, or have stopped."""
         self._asked: set[str] = set()
         self.begun = False
         self.forced = False
@@ -29,6 +35,10 @@ class Closing:
     def begin(self) -> None:
         """Start to stop everything."""
         self.begun = True
+        ordered = sorted(self._entries.values(), key=lambda e: (-e.spec.priority, e.key))
+        self._left = {entry.key: entry for entry in ordered}
+        self._others = sum(not entry.spec.builtin for entry in ordered)
+        self._look.extend(ordered)
 
     def force(self) -> None:
         """Kill everything now, in no order."""
@@ -37,24 +47,42 @@ class Closing:
             if not entry.gone:
                 self._feed(entry, Shutdown(force=True))
 
+    def changed(self, entry: Entry) -> None:
+        """Look at ``entry`` at the next :meth:`go_on`."""
+        if self.begun:
+            self._look.append(entry)
+
     def go_on(self) -> bool:
         """Stop what may be stopped now; return whether nothing lives any more."""
         if not self.begun:
             return False
-        left = [e for e in self._entries.values() if not (e.gone and e.state in _ENDED)]
-        if not left:
-            return True
-        # The page and the operations worker go last: operators see the others stop.
-        own_turn = all(entry.spec.builtin for entry in left)
-        for entry in sorted(left, key=lambda e: (-e.spec.priority, e.key)):
-            if entry.key in self._asked and entry.situation.alive:
-                continue
-            if entry.situation.alive and not self.forced:
-                if entry.spec.builtin and not own_turn:
-                    continue
-                if any(not dependent.gone for dependent in self._dependents(entry.key)):
-                    continue
-            if entry.state not in _ENDED:
-                self._asked.add(entry.key)
-                self._feed(entry, Shutdown(self.forced))
-        return False
+        while self._look:
+            entry = self._look.popleft()
+            if self._entries.get(entry.key) is not entry or (entry.gone and entry.state in _ENDED):
+                self._over(entry)
+            else:
+                self._ask(entry)
+        return not self._left
+
+    def _over(self, entry: Entry) -> None:
+        if self._left.pop(entry.key, None) is None:
+            return
+        self._look.extend(self._left[need.service] for need in entry.spec.needs if need.service in self._left)
+        if not entry.spec.builtin:
+            self._others -= 1
+            if not self._others:
+                self._look.extend(self._left.values())
+
+    def _ask(self, entry: Entry) -> None:
+        alive = entry.situation.alive
+        if alive and entry.key in self._asked:
+            return
+        if alive and not self.forced:
+            # The page and the operations worker go last: operators see the others stop.
+            if entry.spec.builtin and self._others:
+                return
+            if any(not dependent.gone for dependent in self._dependents(entry.key)):
+                return
+        if entry.state not in _ENDED:
+            self._asked.add(entry.key)
+            self._feed(entry, Shutdown(self.forced))

@@ -224,6 +224,7 @@ class Supervisor:
         before = entry.situation
         after, effects = step(before, event, entry.spec, self._loop.time(), self._draw(-1.0, 1.0))
         entry.situation = after
+        self._closing.changed(entry)
         for effect in effects:
             if type(effect) is Record:
                 self._record(entry, before, effect)

@@ -33,7 +33,9 @@ RELOAD_SECONDS = 30.0
 _GATHER_SECONDS = 0.015
 """So long a flush waits for more after the last one, so that a burst becomes few transactions."""
 _REST_SECONDS = 0.004
-"""So long it waits at least, lest it takes the interpreter from the loop in the middle of a restart."""
+"""A burst is over once nothing more has come for so long,"""
+_LONGEST_SECONDS = 0.25
+"""or since its first row came for so long: operators are to see what happens meanwhile, too."""
 _AWAY_SECONDS = (0.1, 0.2, 0.5, 1.0)
 _BAD_ROWS_PATIENCE = 3
 
@@ -276,7 +278,7 @@ class Store:
         now = time.monotonic()
         if now < self._due["hold"] and not self.queue.waiting():
             return
-        self._stop.wait(max(_REST_SECONDS, self._flushed_at + _GATHER_SECONDS - now))
+        self._gather()
         batch = self.queue.take()
         try:
             self._write(batch)
@@ -293,6 +295,21 @@ class Store:
             raise
         finally:
             self._flushed_at = time.monotonic()
+
+    def _gather(self) -> None:
+        """Wait until the loop has put in all that one burst brings.
+
+        A flush needs the interpreter, and would take it from the loop in the middle of a restart.
+        """
+        begun = time.monotonic()
+        earliest = max(begun + _REST_SECONDS, self._flushed_at + _GATHER_SECONDS)
+        latest = begun + _LONGEST_SECONDS
+        seen = -1
+        while (now := time.monotonic()) < latest and not self._stop.is_set():
+            if now >= earliest and self.queue.put_count == seen:
+                return
+            seen = self.queue.put_count
+            self._stop.wait(max(_REST_SECONDS, earliest - now))
 
     def _write(self, batch: Batch) -> None:
         """Write the rows, and take them out of the batch."""

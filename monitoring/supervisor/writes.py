@@ -95,12 +95,15 @@ class WriteQueue:
         self._limit = limit
         self._lock = threading.Lock()
         self._waiting = Batch()
+        self.put_count = 0
+        """How many rows have been put in, ticks apart."""
         self.bell = threading.Event()
         """Set whenever something was put in."""
 
     def put(self, row: StatusRow | RunRow | TransitionRow | Note) -> None:
         """Add one row. Never blocks for longer than an append takes."""
         with self._lock:
+            self.put_count += 1
             if isinstance(row, StatusRow):
                 self._waiting.statuses[row.key] = row
             elif isinstance(row, RunRow):

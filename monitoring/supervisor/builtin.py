@@ -10,12 +10,13 @@ from django.db import transaction
 from medimgr import __version__
 from monitoring.models import Node, Service, ServiceStatus
 from monitoring.states import HealthKind, Intent, RestartPolicy
+from monitoring.supervisor.web_socket import reached_by, written
 
 GROUP = "medimgr"
 WEB = "medimgr-web"
 OPERATIONS = "medimgr-operations"
-# A stream that is told to end says bye within three seconds.
-CLOSE_SECONDS = 5
+FORCE_SECONDS = 5.0
+"""Beyond the time that a web worker may take to finish its requests, before it is killed."""
 _ROOT = Path(settings.BASE_DIR)
 
 
@@ -46,35 +47,28 @@ def is_web(key: str) -> bool:
 
 
 def _web(number: int, workers: int, host: str, port: int, fd: int) -> dict[str, Any]:
-    probed = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104
     return {
         "name": f"Web worker {number}" if workers > 1 else "Web worker",
         "description": "Serves the pages, the API and the streams.",
-        "command": [
-            sys.executable,
-            "-m",
-            "daphne",
-            "-v",
-            "0",
-            "--endpoint",
-            f"fd:fileno={fd}",
-            "--no-server-name",
-            "--application-close-timeout",
-            str(CLOSE_SECONDS),
-            "medimgr.asgi:application",
-        ],
+        # Those that stand in for each other, and nobody else, are a group.
+        "group": WEB if workers > 1 else GROUP,
+        "command": [sys.executable, "-m", "medimgr.web_worker", "--fd", str(fd)],
         # The socket is inherited, so the command does not show where it listens; a worker that was
         # taken over has to be known as one of another address or version.
-        "env": {"MEDIMGR_BIND": f"{host}:{port}", "MEDIMGR_VERSION": __version__},
+        "env": {"MEDIMGR_BIND": f"{written(host)}:{port}", "MEDIMGR_VERSION": __version__},
         "priority": 10,
         "ports": [port],
         "health_kind": HealthKind.HTTP,
-        "health_url": f"http://{probed}:{port}/healthz",
+        "health_url": f"http://{written(reached_by(host))}:{port}/healthz",
         "health_interval_seconds": 5.0,
         "health_timeout_seconds": 5.0,
         "health_failures": 3,
         "start_timeout_seconds": 60.0,
-        "stop_timeout_seconds": CLOSE_SECONDS + 5.0,
+        "stop_timeout_seconds": settings.MEDIMGR_WEB_DRAIN_SECONDS + FORCE_SECONDS,
+        "max_memory_mb": settings.MEDIMGR_WEB_MAX_MEMORY_MB,
+        "max_age_seconds": settings.MEDIMGR_WEB_MAX_AGE_SECONDS,
+        "max_requests": settings.MEDIMGR_WEB_MAX_REQUESTS,
+        "min_ready": workers - 1,
         "warning": "The pages, this one included, are not served while it is down." if workers == 1 else "",
     }
 
@@ -85,6 +79,7 @@ def _operations() -> dict[str, Any]:
         "description": "Carries out operations on workstations, and the periodic chores.",
         "command": [sys.executable, str(_ROOT / "manage.py"), "run_operations"],
         "env": {"MEDIMGR_VERSION": __version__},
+        "group": GROUP,
         "priority": 20,
         "stop_timeout_seconds": 15.0,
     }
@@ -94,7 +89,6 @@ def _declare(node: Node, key: str, wanted: dict[str, Any]) -> str:
     """Make or correct one row; return its key, which names the node where another node has the short one."""
     wanted = {
         **wanted,
-        "group": GROUP,
         "builtin": True,
         "cwd": str(_ROOT),
         "restart_policy": RestartPolicy.ALWAYS,

@@ -4,6 +4,7 @@ while a worker is replaced.
 
 import errno
 import fcntl
+import ipaddress
 import os
 import socket
 from collections.abc import Callable
@@ -50,9 +51,9 @@ class WebSocket:
         # Always the same number, since it is part of the workers' command.
         self.fd = fcntl.fcntl(self._bound.fileno(), fcntl.F_DUPFD_CLOEXEC, _FIRST_FD)
 
-    @staticmethod
-    def _socket() -> socket.socket:
-        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    def _socket(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        made = socket.socket(family, socket.SOCK_STREAM)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         return made
 
@@ -67,14 +68,34 @@ class WebSocket:
 
 
 def address(text: str) -> tuple[str, int]:
-    """Return host and port of ``HOST:PORT`` or ``PORT``. Raises ValueError with words for people."""
+    """Return host and port of ``HOST:PORT``, ``[IPv6]:PORT`` or ``PORT``; the host without brackets.
+
+    Raises ValueError with words for people.
+    """
     host, _, port = text.rpartition(":")
     host = host or "127.0.0.1"
-    if not port.isdigit() or not 0 < int(port) < 65536:
+    if not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:
         raise ValueError(f"{text!r} is no address. Write HOST:PORT, such as 127.0.0.1:8000.")
-    if ":" in host or host.startswith("["):
-        raise ValueError(f"{text!r}: only IPv4 addresses and names of such can be listened on.")
-    return host, int(port)
+    if not (":" in host or "[" in host):
+        return host, int(port)
+    bare = host.removeprefix("[").removesuffix("]")
+    try:
+        ipaddress.IPv6Address(bare)
+    except ValueError:
+        raise ValueError(f"{text!r} is no address. Write [IPV6]:PORT, such as [::1]:8000.") from None
+    if len(bare) != len(host) - 2:
+        raise ValueError(f"{text!r}: an IPv6 address goes in brackets. Write [{bare}]:{port}.")
+    return bare, int(port)
+
+
+def written(host: str) -> str:
+    """Return ``host`` as it is written before a port: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+def reached_by(host: str) -> str:
+    """Return the host by which a server that listens on ``host`` is reached from this machine."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
 
 
 def _taken(owner: Listener | None, host: str, port: int) -> str:
@@ -82,14 +103,14 @@ def _taken(owner: Listener | None, host: str, port: int) -> str:
         who = "another program"
     else:
         who = f"pid {owner.pid} ({owner.name})" if owner.pid else owner.name
-    return f"Port {port} is taken by {who}. Stop that, or choose another: --bind {host}:{port + 1}"
+    return f"Port {port} is taken by {who}. Stop that, or choose another: --bind {written(host)}:{port + 1}"
 
 
 def _explain(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EACCES:
-        return f"Port {port} may be opened by root alone. Choose one above 1023: --bind {host}:8000"
+        return f"Port {port} may be opened by root alone. Choose one above 1023: --bind {written(host)}:8000"
     if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
         return f"{host} is not an address of this machine. Use 127.0.0.1, 0.0.0.0 or one of its addresses."
     if error.errno == errno.EADDRINUSE:
         return _taken(listener_on(port), host, port)
-    return f"Cannot listen on {host}:{port}: {error.strerror or error}."
+    return f"Cannot listen on {written(host)}:{port}: {error.strerror or error}."

@@ -22,9 +22,7 @@ from monitoring.supervisor.proctable import ProcTable
 from monitoring.supervisor.spec import ServiceSpec
 from monitoring.supervisor.starting import Equipment
 from monitoring.supervisor.supervision import CannotGoOn, journal_directory, supervise
-from monitoring.supervisor.web_socket import CannotListen, WebSocket, address
-
-_ANY_ADDRESS = "0.0.0.0"  # noqa: S104
+from monitoring.supervisor.web_socket import CannotListen, WebSocket, address, reached_by, written
 
 
 class Command(BaseCommand):
@@ -91,7 +89,7 @@ class Command(BaseCommand):
             if services is not None:
                 import_services(services, node=node)
 
-        environment = _environment("127.0.0.1" if host == _ANY_ADDRESS else host)
+        environment = _environment(written(reached_by(host)))
 
         def equipment(spec: ServiceSpec) -> Equipment:
             if not spec.builtin:
@@ -126,7 +124,7 @@ class _Announcer:
     def __init__(self, command: Command, host: str, port: int, leave_running: bool) -> None:
         self._command = command
         self._ctrl_c = "ends the supervisor alone" if leave_running else "stops everything"
-        self._url = f"http://{'127.0.0.1' if host == _ANY_ADDRESS else host}:{port}/"
+        self._url = f"http://{written(reached_by(host))}:{port}/"
         self._said = False
 
     def __call__(self, entry: Entry) -> None:

@@ -117,11 +117,11 @@ def test_web_workers_that_nobody_could_write_down_are_not_in_the_way_of_the_next
     ward: Ward, port: int
 ) -> None:
     directory = ward.instance.data_dir / "runs" / ward.instance.env["MEDIMGR_NODE"]
-    (directory / "medimgr-web-1.json.new").mkdir(parents=True)  # refuses both writes, as a full disk does
+    (directory / "medimgr-web-1.json").mkdir(parents=True)  # refuses both writes, as a full disk does
     another_form = str(ward.instance.data_dir) + "/."
     up(ward, port, MEDIMGR_DATA_DIR=another_form).kill()
     web = Service.objects.get(key="medimgr-web-1")
-    assert not list(directory.glob("medimgr-web-1.json"))
+    assert (directory / "medimgr-web-1.json").is_dir()
     up(ward, port)
     assert health(port) == 200
     (process,) = ward.processes(web)
@@ -133,7 +133,9 @@ def test_web_workers_that_nobody_could_write_down_are_not_in_the_way_of_the_next
     [
         (["--bind", "nonsense"], "HOST:PORT"),
         (["--bind", "127.0.0.1:99999"], "HOST:PORT"),
-        (["--bind", "[::1]:8000"], "IPv4"),
+        (["--bind", "::1:8000"], r"in brackets. Write \[::1\]:8000"),
+        (["--bind", "[::z]:8000"], r"\[IPV6\]:PORT"),
+        (["--bind", "[2001:db8::1]:8000"], "2001:db8::1 is not an address of this machine"),
         (["--workers", "0"], "1 to 64"),
         (["--bind", "192.0.2.1:8000"], "192.0.2.1 is not an address of this machine"),
     ],
@@ -149,6 +151,12 @@ def test_a_port_in_use_is_named_before_anything_starts(port: int) -> None:
         pytest.raises(CommandError, match=rf"Port {port} is taken by pid {os.getpid()} .*--bind"),
     ):
         call_command("up", "--bind", f"127.0.0.1:{port}")
+
+
+def test_up_listens_on_ipv6(ward: Ward, port: int) -> None:
+    process = up(ward, port, "--bind", f"[::1]:{port}")
+    assert f"http://[::1]:{port}/" in process.output()
+    assert httpx.get(f"http://[::1]:{port}/healthz", timeout=5).status_code == 200
 
 
 def test_fewer_workers_than_before_removes_the_surplus(ward: Ward, port: int) -> None:

@@ -80,13 +80,15 @@ class Ending:
         }
         self._sweeper.look(living)
 
-    def orphans_left(self) -> set[int]:
-        """Return the processes that ended runs have left to us, and let go of those that have ended.
+    def orphans_left(self) -> dict[int, int]:
+        """Return the processes that runs have left to us, and let go of those that have ended.
+
+        Pid → start time in ticks.
 
         Raises OSError.
         """
         if self._orphans is None:
-            return set()
+            return {}
         leaders = {
             process.identity.pid
             for entry in self._entries.values()

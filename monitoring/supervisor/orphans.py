@@ -9,6 +9,8 @@ import ctypes
 import os
 from collections.abc import Collection
 
+from monitoring.supervisor.identity import find_stat
+
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -19,17 +21,25 @@ class Orphans:
         """Become a subreaper, where the system can."""
         self.known = _become_subreaper() and _children() is not None
         """Whether :meth:`left` sees all that a run which we started leaves behind."""
+        self._alive: dict[int, int] = {}
 
-    def left(self, leaders: Collection[int]) -> set[int]:
+    def left(self, leaders: Collection[int]) -> dict[int, int]:
         """Return the live children that are not in ``leaders``, and collect those that have ended.
 
+        Pid → start time in ticks, which is read once: a child keeps its pid until it is collected here.
         Raises OSError where files ran out. Must be called on the only thread that starts processes: any
         child that is not a leader is taken for an orphan.
         """
-        alive = set()
+        alive = {}
         for pid in _children() or ():
-            if pid not in leaders and not _collected(pid):
-                alive.add(pid)
+            if pid in leaders or _collected(pid):
+                continue
+            ticks = self._alive.get(pid)
+            if ticks is None:
+                entry = find_stat(pid)
+                ticks = entry.start_ticks if entry is not None else 0
+            alive[pid] = ticks
+        self._alive = alive
         return alive
 
 

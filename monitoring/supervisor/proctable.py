@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from monitoring.supervisor.identity import (
     MARKER,
+    MARKER_COMMAND,
     PF_KTHREAD,
     Identity,
     ProcEntry,
@@ -150,7 +151,10 @@ def _marked_run(pid: int, entry: ProcEntry, cache: MarkerCache, directory: int) 
     if known is not None:
         return known
     environ = read_environ(pid, directory)
-    run = variable(environ, MARKER) or "" if environ else ""
+    run = ""
+    if environ:
+        # A hook or a probe is of no run, and so much is known for good.
+        run = variable(environ, MARKER) or variable(environ, MARKER_COMMAND) or ""
     # A process that is just being started shows nothing for a moment: ask again at the next pass.
     if environ != b"":
         cache[pid, entry.start_ticks] = run

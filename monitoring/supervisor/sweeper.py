@@ -4,7 +4,7 @@ A process that left its group and session is found by its parents or by the mark
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from monitoring.supervisor.identity import Identity
@@ -36,10 +36,10 @@ class Sweeper:
         gone: Callable[[str, str], None],
         later: Callable[[float, Callable[[], None]], object],
         wake: Callable[[], None],
-        orphans: Callable[[], set[int]] | None = None,
+        orphans: Callable[[], Mapping[int, int]] | None = None,
     ) -> None:
         """``wake`` is called when a timer has made a look due; ``orphans`` returns the live processes that
-        runs which we started have left behind, where that can be known.
+        runs which we started have left behind, pid → start time in ticks, where that can be known.
         """
         self._orphans = orphans
         self._cache = cache
@@ -101,12 +101,22 @@ class Sweeper:
             self._again(min(LAST_LOOK_SECONDS, FIRST_LOOK_SECONDS * 2.0 ** min(slowest, 10)))
 
     def _forget_childless(self) -> None:
-        """Without orphans nothing can be left of runs that we started: the usual case, and a cheap one."""
-        ours = [(run_id, key) for run_id, (key, remains) in self._remains.items() if remains.ours]
-        if ours and self._orphans is not None and not self._orphans():
-            for run_id, key in ours:
-                del self._remains[run_id]
-                self._gone(key, run_id)
+        """Where no orphan can be of a run that we started, nothing is left of it: the usual, cheap case."""
+        ours = [(key, remains.identity) for key, remains in self._remains.values() if remains.ours]
+        if not ours or self._orphans is None:
+            return
+        orphans = self._orphans()
+        for key, identity in ours:
+            if not any(self._may_be_of(identity, orphan) for orphan in orphans.items()):
+                del self._remains[identity.run_id]
+                self._gone(key, identity.run_id)
+
+    def _may_be_of(self, identity: Identity, orphan: tuple[int, int]) -> bool:
+        """Whether an orphan (pid, start time) may belong to the run, as far as can be told without a look.
+
+        None that is older than the run's main process, and none that is known to be of another run.
+        """
+        return orphan[1] >= identity.start_ticks and self._cache.get(orphan) in (None, "", identity.run_id)
 
     def _again(self, seconds: float) -> None:
         if not self._armed:

@@ -13,7 +13,7 @@ from ninja.responses import Status as Answer
 from medimgr.lib.access import demand
 from medimgr.lib.api_parameters import IdempotencyKey, Page, Text
 from medimgr.lib.units import clock
-from monitoring import log_pages, schemas
+from monitoring import declared, log_pages, schemas
 from monitoring.actions import Refusal, Verb, request_action, request_actions
 from monitoring.exceptions import UnknownNode, UnknownService
 from monitoring.models import Node, Service, Transition
@@ -109,7 +109,11 @@ def one_service(request: HttpRequest, key: str) -> dict[str, Any]:
     snapshot = services_snapshot(Service.objects.filter(pk=service.pk))
     if not snapshot["items"]:
         raise UnknownService(f"The service {key!r} has just been deleted.")
-    return {**snapshot["items"][0], "last_event_id": snapshot["last_event_id"]}
+    return {
+        **snapshot["items"][0],
+        "limits": declared.limits(service),
+        "last_event_id": snapshot["last_event_id"],
+    }
 
 
 @router.get("/{key}/history", response=schemas.History, by_alias=True, summary="Its changes of state")

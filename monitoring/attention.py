@@ -12,7 +12,7 @@ from monitoring.states import Health, Intent, Reason, State
 
 Item = Mapping[str, Any]
 Level = Literal["good", "changing", "attention", "stale", "empty"]
-Bucket = Literal["running", "stopped", "changing", "attention"]
+Bucket = Literal["running", "stopped", "changing", "attention", "scheduled"]
 
 NAMED_AT_MOST = 3
 """So many services are named in the sentence; the rest is a number."""
@@ -23,11 +23,16 @@ _FAILED_WORDS: dict[str, str] = {
     Reason.UNHEALTHY: "failed its health checks",
     Reason.HUNG: "stopped answering",
     Reason.MEMORY: "used more memory than allowed",
+    Reason.CPU: "used more CPU than allowed",
+    Reason.HOOK_FAILED: "cannot start while the command before its start fails",
+    Reason.FATAL_EXIT: "ended with an exit code that allows no restart",
     Reason.SPAWN_ERROR: "could not be started",
     Reason.PORT_BUSY: "cannot start while its port is taken",
     Reason.AUTO_RECOVERY_OFF: "failed too often",
 }
-_ENDED_AS_WANTED = frozenset({Reason.NONE, Reason.COMPLETED, Reason.OPERATOR, Reason.SHUTDOWN})
+_ENDED_AS_WANTED = frozenset(
+    {Reason.NONE, Reason.COMPLETED, Reason.OPERATOR, Reason.SHUTDOWN, Reason.SCHEDULE}
+)
 _WILL_NOT_COME = frozenset({State.STOPPED, State.EXITED, State.FATAL, State.BACKOFF, State.UNKNOWN})
 
 
@@ -66,11 +71,29 @@ def bucket(item: Item, wrong: Mapping[str, str]) -> frozenset[Bucket]:
         found.add("attention")
     if item["state"] == State.RUNNING:
         found.add("running")
+    elif rests(item):
+        found.add("scheduled")
     elif item["state"] in {State.STOPPED, State.EXITED}:
         found.add("stopped")
     elif item["state"] in {State.STARTING, State.STOPPING, State.WAITING}:
         found.add("changing")
     return frozenset(found)
+
+
+def rests(item: Item) -> bool:
+    """Return whether a service that runs at set times is between two runs."""
+    return bool(item.get("schedule")) and item["state"] == State.EXITED and item["intent"] == Intent.UP
+
+
+def flaps(item: Item) -> bool:
+    """Return whether a service that is wanted keeps failing without a stable run in between."""
+    return bool(item.get("flapping")) and item["intent"] == Intent.UP
+
+
+def failing(item: Item) -> str:
+    """Return how often a service that flaps has been restarted, in words that follow its name."""
+    count = item.get("restarts", 0)
+    return f"keeps failing ({count} {'restart' if count == 1 else 'restarts'})"
 
 
 def sentence(items: Sequence[Item], nodes: Sequence[Item], clock: Callable[[str], str]) -> Sentence:
@@ -99,12 +122,16 @@ def _own_trouble(item: Item) -> str:
     state, reason = item["state"], item["reason"]
     if state == State.FATAL:
         return _FAILED_WORDS.get(reason, "failed to start")
+    if state == State.BACKOFF and flaps(item):
+        return f"{failing(item)} and is tried again"
     if state == State.BACKOFF:
         return f"{_FAILED_WORDS.get(reason, 'failed to start')} and is tried again"
     if state == State.UNKNOWN:
         return "is not reported on"
     if state == State.EXITED and item["intent"] == Intent.UP and reason not in _ENDED_AS_WANTED:
-        return _FAILED_WORDS.get(reason, "ended unexpectedly")
+        return "failed at its last run" if rests(item) else _FAILED_WORDS.get(reason, "ended unexpectedly")
+    if flaps(item) and state in {State.STARTING, State.RUNNING}:
+        return failing(item)
     if state == State.RUNNING and item["health"] == Health.UNHEALTHY:
         return "is unhealthy"
     return ""
@@ -115,7 +142,7 @@ def _blocker(item: Item, by_key: Mapping[str, Item], found: Mapping[str, str]) -
     # One that is in trouble explains more than one that somebody has stopped.
     return next(
         (other for other in needed if other["key"] in found),
-        next((other for other in needed if other["state"] in _WILL_NOT_COME), None),
+        next((other for other in needed if other["state"] in _WILL_NOT_COME and not rests(other)), None),
     )
 
 
@@ -157,8 +184,8 @@ def _cause_first(named: Sequence[Item]) -> list[Item]:
 def _calm(items: Sequence[Item]) -> Sentence:
     total = len(items)
     kinds = [bucket(item, {}) for item in items]
-    running, stopped, changing = (
-        sum(name in k for k in kinds) for name in ("running", "stopped", "changing")
+    running, stopped, changing, scheduled = (
+        sum(name in k for k in kinds) for name in ("running", "stopped", "changing", "scheduled")
     )
     level: Level = "changing" if changing else "good"
     for count, word in ((running, "running"), (stopped, "stopped")):
@@ -166,9 +193,20 @@ def _calm(items: Sequence[Item]) -> Sentence:
             return Sentence(
                 level, f"All {total} services are {word}." if total > 1 else f"The one service is {word}."
             )
+    if scheduled == total:
+        waiting = (
+            f"All {total} services wait for their next run."
+            if total > 1
+            else "The one service waits for its next run."
+        )
+        return Sentence(level, waiting)
     said = [f"{running} of {total} services {_are(running)} running"]
     if stopped:
         said.append(f"{stopped} {_are(stopped)} stopped")
+    if scheduled:
+        said.append(
+            f"{scheduled} {'waits for its next run' if scheduled == 1 else 'wait for their next run'}"
+        )
     if changing:
         said.append(f"{changing} {_are(changing)} starting or stopping")
     return Sentence(level, ", ".join(said) + ".")

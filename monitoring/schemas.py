@@ -30,6 +30,13 @@ class ServiceShape(BaseModel, extra="allow"):
     warning: str
     auto_recovery: bool
     builtin: bool
+    needs_restart: bool = Field(description="Its settings have changed since its process started.")
+    flapping: bool = Field(description="It keeps failing without a stable run in between.")
+    instance: int = Field(description="0 for a declared service, 1 for its first further copy.")
+    instance_of: str | None = Field(description="The key of the service that this one is a copy of.")
+    instances: int = Field(description="So many copies run side by side, this one included.")
+    schedule: str = Field(description="A cron expression; empty where it runs all the time.")
+    next_run_at: str | None = Field(description="When its schedule starts it next.")
     operation: OperationShape | None = Field(description="The operation that is under way.")
 
 
@@ -53,8 +60,21 @@ class ServiceList(BaseModel):
     last_event_id: int
 
 
+class LimitsShape(BaseModel):
+    """What a service may use before a new process takes its place. 0 for no limit."""
+
+    memory_mb: int = Field(description="Of its whole process tree.")
+    cpu_percent: float = Field(description="Of one core, averaged over cpu_seconds.")
+    cpu_seconds: float
+    age_seconds: float = Field(description="Give or take ten percent.")
+    requests: int = Field(description="As the service reports them.")
+    min_ready: int = Field(description="It is replaced only while so many others are ready.")
+
+
 class ServiceDetail(ServiceShape):
     """One service, and where the event stream goes on from."""
+
+    limits: LimitsShape
 
     last_event_id: int
 

@@ -20,7 +20,7 @@ from monitoring import declared, wording
 from monitoring.attention import bucket, sentence, troubles
 from monitoring.models import Dependency, Run, Service
 from monitoring.snapshot import services_snapshot
-from monitoring.states import REASON_WORDS
+from monitoring.states import REASON_WORDS, State
 from operations.models import Operation
 
 FILTERS = (
@@ -29,7 +29,10 @@ FILTERS = (
     ("attention", "Needs attention"),
     ("stopped", "Stopped"),
     ("changing", "In transition"),
+    ("scheduled", "Scheduled"),
 )
+OFTEN_EMPTY = frozenset({"scheduled"})
+"""Filters that are shown only where there is something to filter."""
 COLUMNS = (
     # sort key, heading, is it a number
     ("name", "Service", False),
@@ -60,6 +63,7 @@ def services(request: HttpRequest) -> HttpResponse:
         show = "all"
     search = request.GET.get("q", "").strip()
     rows = [_row(item, wrong, show, search) for item in items]
+    _tell_of_copies(rows)
     context = {
         "place": "services",
         "sentence": sentence(items, snapshot["nodes"], wording.local_clock),
@@ -69,7 +73,13 @@ def services(request: HttpRequest) -> HttpResponse:
         "nothing_shown": bool(rows) and not any(row["shown"] for row in rows),
         "trouble_count": len(wrong),
         "filters": [
-            {"name": name, "label": label, "count": _count(rows, name), "active": name == show}
+            {
+                "name": name,
+                "label": label,
+                "count": (count := _count(rows, name)),
+                "active": name == show,
+                "hidden": name in OFTEN_EMPTY and not count and name != show,
+            }
             for name, label in FILTERS
         ],
         "blank": BLANK_ROW,
@@ -110,7 +120,8 @@ def service(request: HttpRequest, key: str) -> HttpResponse:
         "place": "services",
         "item": _row(item, wrong, "all", ""),
         "service": row,
-        "facts": declared.facts(row),
+        "subjects": declared.subjects(row),
+        "monospaced": declared.MONOSPACED,
         "environment": declared.environment(row),
         "needs": [by_key[needed] for needed in item["needs"] if needed in by_key],
         "needed_by": [other for other in snapshot["items"] if key in other["needs"]],
@@ -162,6 +173,18 @@ def _row(item: dict[str, Any], wrong: dict[str, str], show: str, search: str) ->
         "shown": (show == "all" or show in kinds) and search.lower() in haystack,
         "words": wording.row(item, wrong.get(item["key"], ""), timezone.now()),
     }
+
+
+def _tell_of_copies(rows: list[dict[str, Any]]) -> None:
+    """Let the first of several copies say how many of them run."""
+    copies: dict[str, list[bool]] = {}
+    for row in rows:
+        if row["instance_of"] or row["instances"] > 1:
+            copies.setdefault(row["instance_of"] or row["key"], []).append(row["state"] == State.RUNNING)
+    for row in rows:
+        if row["key"] in copies:
+            running = copies[row["key"]]
+            row["words"]["copies"] = wording.copies(sum(running), len(running))
 
 
 def _run(run: Run) -> dict[str, Any]:

@@ -6,9 +6,11 @@ from typing import Any
 
 from django.utils import timezone
 
+from monitoring.attention import flaps, rests
 from monitoring.states import LIVE, REASON_WORDS, Reason, State
 
 NOTHING = "–"
+_FLAPPING = frozenset({State.BACKOFF, State.STARTING, State.RUNNING})
 
 
 def age(seconds: float) -> str:
@@ -24,6 +26,14 @@ def age(seconds: float) -> str:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     days, hours = divmod(hours, 24)
     return f"{days} d {hours} h" if hours else f"{days} d"
+
+
+def duration(seconds: float) -> str:
+    """Return a declared duration without loss where it is short: ``0.5 s``, ``90 s``, ``10 min``, ``1 d``."""
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:.10g} s"
 
 
 def age_of(moment: str | None, now: datetime) -> str:
@@ -67,8 +77,33 @@ def local_clock(moment: str) -> str:
     return timezone.localtime(datetime.fromisoformat(moment)).strftime("%H:%M")
 
 
-def explanation(item: Mapping[str, Any], trouble: str) -> str:
+def next_run(moment: str | None, now: datetime) -> str:
+    """Return when a service runs next: ``next run at 02:30, in 3 h``; the day too where it is not today."""
+    if not moment:
+        return "runs by its schedule"
+    at = datetime.fromisoformat(moment)
+    seconds = (at - now).total_seconds()
+    if seconds <= 0:
+        return "is due now"
+    local = timezone.localtime(at)
+    day = "" if local.date() == timezone.localtime(now).date() else f"on {local:%d %b} "
+    return f"next run {day}at {local:%H:%M}, in {age(seconds)}"
+
+
+def explanation(item: Mapping[str, Any], trouble: str, now: datetime) -> str:
     """Return the line under a state: why it is so, where the state alone does not say it."""
+    why = _why(item, trouble)
+    if rests(item):
+        coming = next_run(item["next_run_at"], now)
+        return f"{why}; {coming}" if trouble and why else coming
+    if flaps(item) and item["state"] in _FLAPPING:
+        count = item["restarts"]
+        often = f"keeps failing: {count} {'restart' if count == 1 else 'restarts'}"
+        return f"{often}; {why}" if why and item["state"] == State.BACKOFF else often
+    return why
+
+
+def _why(item: Mapping[str, Any], trouble: str) -> str:
     if trouble or item["state"] in {State.WAITING, State.BACKOFF, State.FATAL, State.EXITED}:
         if item["state"] == State.UNKNOWN and item.get("last_state"):
             return f"last seen {item['last_state'].lower()}"
@@ -79,14 +114,21 @@ def explanation(item: Mapping[str, Any], trouble: str) -> str:
         return "restart to apply its new settings"
     if not item["auto_recovery"]:
         return "auto-recovery is off"
+    if item["schedule"] and item["state"] == State.STOPPED:
+        return "does not run by its schedule while it is stopped"
     return ""
+
+
+def copies(running: int, total: int) -> str:
+    """Return what the first of several copies says about all of them."""
+    return f"{running}/{total} copies running"
 
 
 def row(item: Mapping[str, Any], trouble: str, now: datetime) -> dict[str, str]:
     """Return the texts of a service's row. ``trouble`` is what attention.troubles says about it."""
     return {
         "state": state_word(item["state"]),
-        "explanation": explanation(item, trouble),
+        "explanation": explanation(item, trouble, now),
         "health": item["health"] if item["health"] != "unknown" else NOTHING,
         "since": age_of(item["since"], now),
         "cpu": percent(item["cpu_percent"]),
@@ -95,6 +137,7 @@ def row(item: Mapping[str, Any], trouble: str, now: datetime) -> dict[str, str]:
         "pid": str(item["pid"] or NOTHING),
         "uptime": age_of(item["process_started_at"] if item["pid"] else None, now),
         "why": reason_words(item["reason"], item["detail"]),
+        "next_run": next_run(item["next_run_at"], now) if item["schedule"] else "",
     }
 
 

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models, transaction
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from medimgr.events.log import publish
@@ -38,7 +39,9 @@ class ServiceQuerySet(models.QuerySet["Service"]):
 
     def for_display(self) -> "ServiceQuerySet":
         """Return services with all that a list shows, in one query, in the list's order."""
-        return self.select_related("node", "status").order_by("builtin", "group", "priority", "key")
+        return self.select_related("node", "status").order_by(
+            "builtin", "group", "priority", Coalesce("instance_of__key", "key"), "instance"
+        )
 
     def for_supervisor(self, node: str) -> "ServiceQuerySet":
         """Return a node's services with status and dependencies, in two queries."""

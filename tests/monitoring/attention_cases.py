@@ -123,6 +123,61 @@ CASES: dict[str, Case] = {
         "12 of 12 services need attention: S0 cannot start while its port is taken, "
         "S1 cannot start while its port is taken, S2 cannot start while its port is taken, and 9 more.",
     ),
+    "keeps failing, and is up just now": (
+        [*many(2), item("x", flapping=True, restarts=5)],
+        [node()],
+        "attention",
+        "1 of 3 services needs attention: X keeps failing (5 restarts).",
+    ),
+    "keeps failing, and waits for its next try": (
+        [item("x", "BACKOFF", reason="crash", flapping=True, restarts=1), item("y", "WAITING", needs=["x"])],
+        [node()],
+        "attention",
+        "2 of 2 services need attention: X keeps failing (1 restart) and is tried again, Y waits for it.",
+    ),
+    "kept failing until somebody stopped it": (
+        [*many(1), item("x", "STOPPED", intent="down", flapping=True, restarts=5)],
+        [node()],
+        "good",
+        "1 of 2 services is running, 1 is stopped.",
+    ),
+    "one runs at night": (
+        [*many(8), item("x", "EXITED", reason="completed", schedule="30 2 * * *")],
+        [node()],
+        "good",
+        "8 of 9 services are running, 1 waits for its next run.",
+    ),
+    "two that have not run yet": (
+        [item(key, "EXITED", reason="schedule", schedule="30 2 * * *") for key in "ab"],
+        [node()],
+        "good",
+        "All 2 services wait for their next run.",
+    ),
+    "a scheduled run failed": (
+        [*many(8), item("nightly", "EXITED", reason="crash", schedule="30 2 * * *")],
+        [node()],
+        "attention",
+        "1 of 9 services needs attention: Nightly failed at its last run.",
+    ),
+    "a schedule that somebody has stopped": (
+        [*many(1), item("x", "STOPPED", intent="down", schedule="30 2 * * *")],
+        [node()],
+        "good",
+        "1 of 2 services is running, 1 is stopped.",
+    ),
+    "waits for what runs at night": (
+        [item("a", "EXITED", schedule="30 2 * * *", reason="schedule"), item("b", "WAITING", needs=["a"])],
+        [node()],
+        "changing",
+        "0 of 2 services are running, 1 waits for its next run, 1 is starting or stopping.",
+    ),
+    "its hook fails": (
+        [item("x", "FATAL", reason="hook-failed"), item("y", "FATAL", reason="fatal-exit")],
+        [node()],
+        "attention",
+        "2 of 2 services need attention: X cannot start while the command before its start fails, "
+        "Y ended with an exit code that allows no restart.",
+    ),
     "the supervisor is gone": (
         many(2, state="UNKNOWN"),
         [node(supervised=False)],

@@ -42,6 +42,14 @@ def test_every_state_has_a_filter_or_needs_attention(state: State) -> None:
     assert bucket(one, troubles([one])) or state is State.UNKNOWN
 
 
+MORE: list[dict[str, Any]] = [
+    {"intent": intent, "flapping": flapping, "schedule": schedule, "restarts": 1}
+    for intent in ("up", "down")
+    for flapping in (False, True)
+    for schedule in ("", "30 2 * * *")
+]
+
+
 def test_every_combination_of_words_makes_a_sentence() -> None:
     for state in State:
         for reason in Reason:
@@ -58,10 +66,11 @@ def test_every_combination_of_words_makes_a_sentence() -> None:
 def test_the_script_says_what_the_server_says() -> None:
     """The twin in the browser must not change the sentence's mind after the first event."""
     combinations: list[tuple[list[dict[str, Any]], list[dict[str, Any]]]] = [
-        ([item("x", state.value, reason=reason.value, health=health.value)], [])
+        ([item("x", state.value, reason=reason.value, health=health.value, **more)], [])
         for state in State
         for reason in Reason
         for health in Health
+        for more in MORE
     ]
     cases = [(items, nodes) for items, nodes, _level, _text in CASES.values()] + combinations
     with sync_playwright() as playwright:

@@ -10,19 +10,30 @@
     "unhealthy": "failed its health checks",
     "hung": "stopped answering",
     "memory": "used more memory than allowed",
+    "cpu": "used more CPU than allowed",
+    "hook-failed": "cannot start while the command before its start fails",
+    "fatal-exit": "ended with an exit code that allows no restart",
     "spawn-error": "could not be started",
     "port-busy": "cannot start while its port is taken",
     "auto-recovery-off": "failed too often",
   };
-  const ENDED_AS_WANTED = new Set(["", "completed", "operator", "shutdown"]);
+  const ENDED_AS_WANTED = new Set(["", "completed", "operator", "shutdown", "schedule"]);
   const WILL_NOT_COME = new Set(["STOPPED", "EXITED", "FATAL", "BACKOFF", "UNKNOWN"]);
+
+  /** Whether a service that runs at set times is between two runs. */
+  const rests = (item) => Boolean(item.schedule) && item.state === "EXITED" && item.intent === "up";
+  /** Whether a service that is wanted keeps failing without a stable run in between. */
+  const flaps = (item) => Boolean(item.flapping) && item.intent === "up";
+  const failing = (item) => `keeps failing (${item.restarts || 0} ${item.restarts === 1 ? "restart" : "restarts"})`;
 
   function ownTrouble(item) {
     const failed = (fallback) => FAILED_WORDS[item.reason] || fallback;
     if (item.state === "FATAL") return failed("failed to start");
+    if (item.state === "BACKOFF" && flaps(item)) return `${failing(item)} and is tried again`;
     if (item.state === "BACKOFF") return `${failed("failed to start")} and is tried again`;
     if (item.state === "UNKNOWN") return "is not reported on";
-    if (item.state === "EXITED" && item.intent === "up" && !ENDED_AS_WANTED.has(item.reason)) return failed("ended unexpectedly");
+    if (item.state === "EXITED" && item.intent === "up" && !ENDED_AS_WANTED.has(item.reason)) return rests(item) ? "failed at its last run" : failed("ended unexpectedly");
+    if (flaps(item) && (item.state === "STARTING" || item.state === "RUNNING")) return failing(item);
     if (item.state === "RUNNING" && item.health === "unhealthy") return "is unhealthy";
     return "";
   }
@@ -44,7 +55,7 @@
       for (const item of waiting) {
         if (found.has(item.key)) continue;
         const needed = item.needs.map((key) => byKey.get(key)).filter(Boolean);
-        const blocker = needed.find((other) => found.has(other.key)) || needed.find((other) => WILL_NOT_COME.has(other.state));
+        const blocker = needed.find((other) => found.has(other.key)) || needed.find((other) => WILL_NOT_COME.has(other.state) && !rests(other));
         if (!blocker) continue;
         found.set(item.key, `waits for ${blocker.name}`);
         grew = true;
@@ -58,6 +69,7 @@
     const found = new Set();
     if (wrong.has(item.key)) found.add("attention");
     if (item.state === "RUNNING") found.add("running");
+    else if (rests(item)) found.add("scheduled");
     else if (item.state === "STOPPED" || item.state === "EXITED") found.add("stopped");
     else if (["STARTING", "STOPPING", "WAITING"].includes(item.state)) found.add("changing");
     return found;
@@ -101,13 +113,15 @@
     const total = items.length;
     const none = new Map();
     const count = (name) => items.filter((item) => buckets(item, none).has(name)).length;
-    const [running, stopped, changing] = ["running", "stopped", "changing"].map(count);
+    const [running, stopped, changing, scheduled] = ["running", "stopped", "changing", "scheduled"].map(count);
     const level = changing ? "changing" : "good";
     for (const [number, word] of [[running, "running"], [stopped, "stopped"]]) {
       if (number === total) return { level, text: total > 1 ? `All ${total} services are ${word}.` : `The one service is ${word}.` };
     }
+    if (scheduled === total) return { level, text: total > 1 ? `All ${total} services wait for their next run.` : "The one service waits for its next run." };
     const said = [`${running} of ${total} services ${are(running)} running`];
     if (stopped) said.push(`${stopped} ${are(stopped)} stopped`);
+    if (scheduled) said.push(`${scheduled} ${scheduled === 1 ? "waits for its next run" : "wait for their next run"}`);
     if (changing) said.push(`${changing} ${are(changing)} starting or stopping`);
     return { level, text: `${said.join(", ")}.` };
   }
@@ -127,5 +141,5 @@
   }
 
   window.medimgr = window.medimgr || {};
-  medimgr.attention = { troubles, buckets, sentence };
+  medimgr.attention = { troubles, buckets, sentence, rests, flaps, failing };
 })();

@@ -48,11 +48,21 @@
       link.href = link.getAttribute("href").replace("/_/", `/${encodeURIComponent(item.key)}/`);
       medimgr.setText(row.querySelector('[data-field="key"]'), item.key);
       row.querySelector("[data-pick]").disabled = false;
-      this.body.append(row);
+      const before = item.instance_of && !this.sort ? this.copyBefore(item) : null;
+      if (before) before.root.after(row);
+      else this.body.append(row);
       const entry = new medimgr.Row(row);
       this.rows.set(item.key, entry);
+      if (before) this.rows = new Map([...this.body.querySelectorAll("tr.service")].map(({ dataset }) => [dataset.service, this.rows.get(dataset.service)]));
       this.dirty = true;
       return entry;
+    }
+
+    /** The row that a new copy stands behind: the copy with the next lower number, or the first of them. */
+    copyBefore(item) {
+      const siblings = this.store.all().filter((other) => (other.key === item.instance_of || other.instance_of === item.instance_of) && other.instance < item.instance && this.rows.has(other.key));
+      const nearest = siblings.sort((a, b) => b.instance - a.instance)[0];
+      return nearest ? this.rows.get(nearest.key) : null;
     }
 
     remove(key) {
@@ -128,8 +138,9 @@
         const sign = this.down ? -1 : 1;
         items.sort((a, b) => sign * compare(value(a), value(b)) || compare(a.key, b.key));
       } else {
-        // As the server lists them; what came since, at the end of its group.
-        items.sort((a, b) => a.builtin - b.builtin || compare(a.group, b.group) || compare(a.position, b.position) || compare(a.key, b.key));
+        // As the server lists them; what came since, at the end of its group, and copies behind the first of them.
+        const first = (item) => this.store.items.get(item.instance_of) || item;
+        items.sort((a, b) => a.builtin - b.builtin || compare(a.group, b.group) || compare(first(a).position, first(b).position) || compare(first(a).key, first(b).key) || compare(a.instance, b.instance));
       }
       const order = [];
       let label = null;

@@ -5,9 +5,11 @@
   const words = medimgr.words;
   const LIVE = new Set(["STARTING", "RUNNING", "STOPPING"]);
   const EXPLAINED = new Set(["WAITING", "BACKOFF", "FATAL", "EXITED"]);
-  const FIELDS = ["name", "key", "state", "explanation", "health", "since", "restarts", "cpu", "memory", "port", "pid", "progress", "uptime", "why"];
+  const FIELDS = ["name", "key", "state", "explanation", "health", "since", "restarts", "cpu", "memory", "port", "pid", "progress", "uptime", "why", "nextRun", "nextRunAt"];
 
-  function explanation(item, trouble) {
+  const FLAPPING = new Set(["BACKOFF", "STARTING", "RUNNING"]);
+
+  function why(item, trouble) {
     if (trouble || EXPLAINED.has(item.state)) {
       if (item.state === "UNKNOWN" && item.last_state) return `last seen ${item.last_state.toLowerCase()}`;
       if (item.state === "RUNNING") return words.reason("unhealthy", item.detail); // its reason says why it was started
@@ -15,8 +17,23 @@
     }
     if (item.needs_restart && LIVE.has(item.state)) return "restart to apply its new settings";
     if (!item.auto_recovery) return "auto-recovery is off";
+    if (item.schedule && item.state === "STOPPED") return "does not run by its schedule while it is stopped";
     return "";
   }
+
+  /** The line under a state: the live twin of wording.explanation, which a test compares it with. */
+  medimgr.explanation = (item, trouble) => {
+    const reason = why(item, trouble);
+    if (medimgr.attention.rests(item)) {
+      const coming = words.nextRun(item.next_run_at);
+      return trouble && reason ? `${reason}; ${coming}` : coming;
+    }
+    if (medimgr.attention.flaps(item) && FLAPPING.has(item.state)) {
+      const often = `keeps failing: ${words.count(item.restarts, "restart", "restarts")}`;
+      return reason && item.state === "BACKOFF" ? `${often}; ${reason}` : often;
+    }
+    return reason;
+  };
 
   medimgr.Row = class {
     constructor(root) {
@@ -36,9 +53,12 @@
       medimgr.setAttribute(fields.name, "title", item.description ? `${item.name}: ${item.description}` : item.name);
       medimgr.setAttribute(this.pick, "aria-label", `Select ${item.name}`);
       medimgr.setText(fields.state, words.capital(item.state));
-      const why = explanation(item, trouble);
-      medimgr.setText(fields.explanation, why);
-      if (fields.explanation) medimgr.setAttribute(fields.explanation, "title", why);
+      this.trouble = trouble;
+      root.classList.toggle("copy", Boolean(item.instance_of));
+      if (fields.nextRunAt) {
+        medimgr.setAttribute(fields.nextRunAt, "datetime", item.next_run_at || "");
+        medimgr.setText(fields.nextRunAt, words.absolute(item.next_run_at));
+      }
       medimgr.setText(fields.health, item.health === "unknown" ? words.NOTHING : item.health);
       medimgr.setText(fields.restarts, String(item.restarts));
       medimgr.setText(fields.port, item.ports.join(", ") || words.NOTHING);
@@ -53,6 +73,11 @@
       this.tick(item);
     }
 
+    /** For the first of several copies: how many of them run, and how many there are. */
+    showCopies(count) {
+      medimgr.setText(this.root.querySelector('[data-field="copies"]'), count ? `${count[0]}/${count[1]} copies running` : "");
+    }
+
     figures(item) {
       medimgr.setText(this.fields.cpu, words.percent(item.cpu_percent));
       medimgr.setText(this.fields.memory, words.memory(item.memory_mb));
@@ -62,6 +87,10 @@
     tick(item) {
       medimgr.setText(this.fields.since, words.ageOf(item.since));
       medimgr.setText(this.fields.uptime, item.pid ? words.ageOf(item.process_started_at) : words.NOTHING);
+      const explained = medimgr.explanation(item, this.trouble);
+      medimgr.setText(this.fields.explanation, explained);
+      if (this.fields.explanation) medimgr.setAttribute(this.fields.explanation, "title", explained);
+      if (this.fields.nextRun && item.schedule) medimgr.setText(this.fields.nextRun, words.nextRun(item.next_run_at));
       if (this.fields.progress) medimgr.actions.showProgress(this.fields.progress, item);
     }
   };

@@ -75,11 +75,26 @@
       announceSoon(text);
     }
     medimgr.setTroubles(wrong.size);
-    const counts = { all: items.length, running: 0, attention: 0, stopped: 0, changing: 0 };
+    const counts = { all: items.length, running: 0, attention: 0, stopped: 0, changing: 0, scheduled: 0 };
     for (const item of items) for (const name of attention.buckets(item, wrong)) counts[name] += 1;
     for (const node of document.querySelectorAll("[data-count]")) medimgr.setText(node, String(counts[node.dataset.count]));
     document.querySelector('[data-filter="attention"]').toggleAttribute("data-some", counts.attention > 0);
+    const scheduled = document.querySelector('[data-filter="scheduled"]');
+    scheduled.hidden = !counts.scheduled && !scheduled.hasAttribute("aria-current");
+    paintCopies(items);
     paintNodes();
+  }
+
+  /** The first of several copies says how many of them run. */
+  function paintCopies(items) {
+    const copies = new Map();
+    for (const item of items) {
+      if (!item.instance_of && !(item.instances > 1)) continue;
+      const first = item.instance_of || item.key;
+      const [running, total] = copies.get(first) || [0, 0];
+      copies.set(first, [running + (item.state === "RUNNING"), total + 1]);
+    }
+    for (const [key, row] of list.rows) row.showCopies(copies.get(key));
   }
 
   let announceTimer = 0;

@@ -39,6 +39,17 @@
       return iso ? medimgr.words.age((medimgr.words.now() - Date.parse(iso)) / 1000) : NOTHING;
     },
 
+    /** next run at 02:30, in 3 h; the day too where it is not today. */
+    nextRun(iso) {
+      if (!iso) return "runs by its schedule";
+      const at = new Date(iso);
+      const seconds = (at.getTime() - medimgr.words.now()) / 1000;
+      if (seconds <= 0) return "is due now";
+      const today = new Date(medimgr.words.now()).toDateString() === at.toDateString();
+      const day = today ? "" : `on ${at.toLocaleDateString("en-GB", { day: "2-digit", month: "short" })} `;
+      return `next run ${day}at ${medimgr.words.clock(iso)}, in ${medimgr.words.age(seconds)}`;
+    },
+
     percent(value) {
       if (value === null || value === undefined) return NOTHING;
       return `${value < 9.95 ? value.toFixed(1) : value.toFixed(0)} %`;

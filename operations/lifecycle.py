@@ -100,6 +100,22 @@ def renew(operations: Iterable[Operation], lease_seconds: float = LEASE_SECONDS)
     return held
 
 
+def postpone(operations: Iterable[Operation]) -> None:
+    """Let the deadlines of running ``operations`` count from now on: they were not to begin before.
+
+    One UPDATE for all of a kind that one owner claimed; those that are not held any more stay as they are.
+    No event.
+    """
+    groups: dict[tuple[str, str, int], list[int]] = defaultdict(list)
+    for operation in operations:
+        groups[operation.kind, operation.lease_owner, operation.lease_token].append(operation.pk)
+    now = timezone.now()
+    for (kind, owner, token), ids in groups.items():
+        Operation.objects.filter(
+            pk__in=ids, status=Status.RUNNING, lease_owner=owner, lease_token=token
+        ).update(deadline_at=now + timedelta(seconds=words.deadline_seconds(kind)))
+
+
 def standing(owner: str) -> dict[int, str | None]:
     """Return what ``owner`` still holds: id → who asked to cancel it, None where nobody did. One query."""
     running = Operation.objects.filter(status=Status.RUNNING, lease_owner=owner)

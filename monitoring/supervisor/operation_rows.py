@@ -2,7 +2,7 @@
 
 import logging
 
-from monitoring.supervisor.records import HANDED_OVER, HANDED_OVER_DETAIL, Finish, Note, Order
+from monitoring.supervisor.records import HANDED_OVER, HANDED_OVER_DETAIL, Finish, Note, Order, Progress
 from operations import lifecycle
 from operations.exceptions import LeaseLost
 from operations.models import Operation
@@ -22,6 +22,8 @@ class OperationRows:
         self._owner = owner
         self._held: dict[int, Operation] = {}
         self._cancels_told: set[int] = set()
+        self._in_line: set[int] = set()
+        """Those that wait for their turn in a roll."""
 
     def fail_abandoned(self) -> int:
         """End what a dead supervisor left running; return how many that were."""
@@ -34,8 +36,9 @@ class OperationRows:
             for operation in operations:
                 self._held[operation.pk] = operation
                 force = bool(operation.parameters.get("force", False))
+                rolling = bool(operation.parameters.get("rolling", False))
                 orders.append(
-                    Order(operation.pk, operation.kind, operation.target_key, force, operation.batch)
+                    Order(operation.pk, operation.kind, operation.target_key, force, operation.batch, rolling)
                 )
             if len(operations) < _CLAIM_LIMIT:
                 break
@@ -56,6 +59,7 @@ class OperationRows:
         """Extend the leases; return the operations that are not ours any more."""
         if not self._held:
             return set()
+        lifecycle.postpone(self._held[pk] for pk in self._in_line)
         held = lifecycle.renew(self._held.values())
         return self._forget(self._held.keys() - held)
 
@@ -73,6 +77,7 @@ class OperationRows:
                 self._forget({note.operation})
             else:
                 lifecycle.report(operation, 0, 1, note.message)
+                self._wait_in_line(note)
         except LeaseLost as lost:
             log.info("%s", lost)
             self._forget({note.operation})
@@ -82,8 +87,17 @@ class OperationRows:
         for pk in list(self._held):
             self.write(Finish(pk, Status.FAILED, HANDED_OVER, HANDED_OVER_DETAIL))
 
+    def _wait_in_line(self, note: Progress) -> None:
+        """Let its deadline count from the moment at which its turn has come."""
+        if note.in_line:
+            self._in_line.add(note.operation)
+        elif note.operation in self._in_line:
+            self._in_line.discard(note.operation)
+            lifecycle.postpone([self._held[note.operation]])
+
     def _forget(self, operations: "set[int]") -> set[int]:
         for pk in operations:
             self._held.pop(pk, None)
             self._cancels_told.discard(pk)
+            self._in_line.discard(pk)
         return set(operations)

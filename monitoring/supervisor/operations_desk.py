@@ -2,7 +2,8 @@
 
 One operation per service at a time, which the database guarantees. Of services that are being stopped or
 restarted together, those that others need stop last. What one request asked for comes in one after the
-other, so a stop among dependencies waits a moment for the rest of its batch.
+other, so a stop among dependencies waits a moment for the rest of its batch. Rolling restarts wait for their
+turn, see ``rolling.py``; one that fails halts its roll.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from monitoring.states import LIVE, REASON_WORDS, Intent, Reason, State
 from monitoring.supervisor.entry import Entry
 from monitoring.supervisor.happenings import AutoRecovery, Down, Event, Restart, Up
 from monitoring.supervisor.records import Finish, Note, Order, Progress
+from monitoring.supervisor.rolling import Standing, turns
 
 _STOPPING_KINDS = frozenset({handlers.STOP, handlers.RESTART})
 _STARTING_KINDS = frozenset({handlers.START, handlers.RESTART})
@@ -23,6 +25,9 @@ QUIET_SECONDS = 0.1
 """A batch is complete once nothing more of it has come for so long,"""
 LONGEST_SECONDS = 2.0
 """or since its first operation came for so long."""
+_ROLLS_REMEMBERED = 64
+_TOLD_IN_LINE = 20
+"""So many of a roll are told for whom they wait; the others, that they wait."""
 
 
 @dataclass(slots=True)
@@ -32,7 +37,7 @@ class _Followed:
     begun: bool = False
     applied: bool = False
     """The machine has taken its event, so what the service does now answers it."""
-    told: str = ""
+    told: tuple[str, bool] = ("", False)
 
 
 class OperationsDesk:
@@ -57,6 +62,11 @@ class OperationsDesk:
         self._followed: dict[str, _Followed] = {}
         self._batches: dict[str, tuple[float, float]] = {}
         """When the first and the last operation of a batch came."""
+        self._rolls_over: dict[str, tuple[str, str, str]] = {}
+        """Batches whose roll has been ended, and how those end that had not begun."""
+        self._turns_due = False
+        self._line = False
+        """Rolling restarts wait for their turn."""
         self.closed = ""
         """Why no operation is taken any more; empty while they are."""
 
@@ -69,6 +79,8 @@ class OperationsDesk:
         """Return why a service must not be counted on although it runs: it is about to be stopped."""
         followed = self._followed.get(entry.key)
         if followed is None or followed.order.kind not in _STOPPING_KINDS:
+            return ""
+        if followed.order.rolling and not followed.begun:
             return ""
         if entry.situation.run_id != followed.old_run and followed.order.kind == handlers.RESTART:
             return ""
@@ -89,9 +101,14 @@ class OperationsDesk:
                 self._put(
                     Finish(order.operation, "FAILED", "target-gone", f"There is no service {order.key} here.")
                 )
+            elif order.rolling and order.batch in self._rolls_over:
+                self._put(Finish(order.operation, *self._rolls_over[order.batch]))
             else:
+                before = self._followed.get(order.key)
                 self._followed[order.key] = _Followed(order, entry.situation.run_id)
                 taken.append(entry)
+                if before is not None:
+                    self._lost(before)
         # All of them are known before the first begins: a stop looks for others that go before it.
         for entry in taken:
             self._begin(entry)
@@ -101,13 +118,22 @@ class OperationsDesk:
         for key, followed in list(self._followed.items()):
             if followed.order.operation in operations:
                 del self._followed[key]
+                self._lost(followed)
                 self._nudge(key)
 
     def cancel(self, operations: set[int]) -> None:
-        """Give up what can still be given up: a stop that has not begun, a start that is not done."""
+        """Give up what can still be given up: a stop that has not begun, a start that is not done.
+
+        Whichever of a roll is cancelled, the roll ends with those that have begun.
+        """
         for key, followed in list(self._followed.items()):
             order = followed.order
-            if order.operation not in operations:
+            if order.operation not in operations or self._followed.get(key) is not followed:
+                continue
+            if order.rolling:
+                self._end_roll(
+                    order, "CANCELLED", "cancelled", "The roll was cancelled before its turn came."
+                )
                 continue
             entry = self._entries.get(key)
             if not followed.begun or entry is None:
@@ -125,6 +151,7 @@ class OperationsDesk:
             elif followed.applied:
                 self._judge(entry, followed)
         self._nudge(entry.key)
+        self._look_at_turns_soon()
 
     def target_gone(self, key: str) -> None:
         """The service was deleted."""
@@ -144,7 +171,12 @@ class OperationsDesk:
         if followed is None or followed.begun:
             return
         order = followed.order
-        if order.kind in _STOPPING_KINDS and not order.force:
+        if order.rolling:
+            self._line = True
+            self._look_at_turns_soon()
+            return
+        force = order.force or (order.kind == handlers.STOP and _is_stopping(entry))
+        if order.kind in _STOPPING_KINDS and not force:
             incomplete = self._incomplete(entry, order.batch)
             if incomplete > 0:
                 self._loop.call_later(incomplete, self._begin, entry)
@@ -153,13 +185,17 @@ class OperationsDesk:
             if before:
                 self._tell(followed, f"waiting for {before} to stop first")
                 return
+        self._begin_now(entry, followed, force=force)
+
+    def _begin_now(self, entry: Entry, followed: _Followed, *, force: bool = False) -> None:
+        order = followed.order
         followed.begun = True
         followed.old_run = entry.situation.run_id
         event: Event
         if order.kind == handlers.START:
             event = Up()
         elif order.kind == handlers.STOP:
-            event = Down(order.force)
+            event = Down(force)
         elif order.kind == handlers.RESTART:
             event = Restart()
         else:
@@ -183,8 +219,11 @@ class OperationsDesk:
         names = []
         for other in self._dependents(entry.key):
             followed = self._followed.get(other.key)
-            asked = followed is not None and followed.order.kind in _STOPPING_KINDS
-            if asked and other.state in LIVE and followed and other.situation.run_id == followed.old_run:
+            if followed is None or followed.order.kind not in _STOPPING_KINDS:
+                continue
+            if followed.order.rolling and not followed.begun:
+                continue
+            if other.state in LIVE and other.situation.run_id == followed.old_run:
                 names.append(other.spec.name)
         return " and ".join(sorted(names))
 
@@ -197,6 +236,69 @@ class OperationsDesk:
             needed = self._followed.get(need.service)
             if needed is not None and not needed.begun and need.service in self._entries:
                 self.changed(self._entries[need.service])
+
+    # --- rolling restarts -------------------------------------------------------------------------
+
+    def _look_at_turns_soon(self) -> None:
+        """Look at all that wait for their turn once this turn of the loop is over, however much happened."""
+        if self._line and not self._turns_due:
+            self._turns_due = True
+            self._loop.call_soon(self._look_at_turns)
+
+    def _look_at_turns(self) -> None:
+        self._turns_due = False
+        line = [one for one in self._followed.values() if one.order.rolling and not one.begun]
+        self._line = bool(line)
+        incomplete = max(
+            (self._incomplete(self._entries[one.order.key], one.order.batch) for one in line), default=0
+        )
+        if incomplete > 0:
+            self._loop.call_later(incomplete, self._look_at_turns_soon)
+            return
+        begun = [one.order for one in self._followed.values() if one.begun]
+        restarting = {order.key: order for order in begun if order.kind == handlers.RESTART}
+        stopping = frozenset(order.key for order in begun if order.kind == handlers.STOP)
+        waiting = sorted((one.order for one in line), key=lambda order: order.operation)
+        verdicts = list(turns(waiting, Standing(restarting, stopping), self._entries))
+        moving = any(order.rolling for order in begun) or any(leave.granted for _, leave in verdicts)
+        for place, (order, leave) in enumerate(verdicts):
+            followed = self._followed.get(order.key)
+            if followed is None or followed.order is not order:
+                continue  # another one's failure has just ended the roll
+            if leave.granted:
+                self._begin_now(self._entries[order.key], followed)
+            elif leave.never:
+                self._end(order.key, "FAILED", "min-ready", f"It was not restarted: {leave.why}.")
+            else:
+                why = (
+                    f"waiting for its turn: {leave.why}" if place < _TOLD_IN_LINE else "waiting for its turn"
+                )
+                self._tell(followed, why, in_line=moving)
+
+    def _end_roll(self, of: Order, status: str, code: str, detail: str) -> None:
+        """End all of a roll that has not begun; what comes of it later ends the same way."""
+        if of.batch:
+            self._rolls_over[of.batch] = (status, code, detail)
+            while len(self._rolls_over) > _ROLLS_REMEMBERED:
+                del self._rolls_over[next(iter(self._rolls_over))]
+        for key, followed in list(self._followed.items()):
+            order = followed.order
+            same = order is of or (of.batch and order.batch == of.batch)
+            if order.rolling and same and not followed.begun:
+                del self._followed[key]
+                self._put(Finish(order.operation, status, code, detail))
+
+    def _lost(self, followed: _Followed) -> None:
+        """Somebody else has ended an operation: where it was under way in a roll, that goes no further."""
+        if followed.order.rolling and followed.begun:
+            self._halt(followed.order, "Its restart was replaced by another request, or took too long.")
+        self._look_at_turns_soon()
+
+    def _halt(self, failed: Order, why: str) -> None:
+        entry = self._entries.get(failed.key)
+        name = entry.spec.name if entry is not None else failed.key
+        detail = f"The roll was halted, and this one was left as it is. {name}: {_sentence(why)}"
+        self._end_roll(failed, "FAILED", "roll-halted", detail)
 
     # --- ending -----------------------------------------------------------------------------------
 
@@ -226,14 +328,22 @@ class OperationsDesk:
         else:
             self._tell(followed, _doing(entry))
 
-    def _tell(self, followed: _Followed, message: str) -> None:
-        if message and message != followed.told:
-            followed.told = message
-            self._put(Progress(followed.order.operation, message))
+    def _tell(self, followed: _Followed, message: str, *, in_line: bool = False) -> None:
+        if message and (message, in_line) != followed.told:
+            followed.told = (message, in_line)
+            self._put(Progress(followed.order.operation, message, in_line))
 
     def _end(self, key: str, status: str, code: str = "", detail: str = "") -> None:
-        followed = self._followed.pop(key)
-        self._put(Finish(followed.order.operation, status, code, detail))
+        order = self._followed.pop(key).order
+        self._put(Finish(order.operation, status, code, detail))
+        if order.rolling and status == "FAILED" and code != "target-gone" and not self.closed:
+            self._halt(order, detail)
+        self._look_at_turns_soon()
+
+
+def _is_stopping(entry: Entry) -> bool:
+    """Return whether somebody has asked for it to stop, and it is still at it."""
+    return entry.state is State.STOPPING and entry.situation.intent is Intent.DOWN
 
 
 def _doing(entry: Entry) -> str:
@@ -243,7 +353,8 @@ def _doing(entry: Entry) -> str:
     if s.state is State.STARTING:
         return f"starting, pid {s.pid}" if s.pid else "starting"
     if s.state is State.STOPPING:
-        return f"stopping pid {s.pid}" if s.pid else "ending what is left of its processes"
+        doing = "killing" if s.killed else "stopping"
+        return f"{doing} pid {s.pid}" if s.pid else "ending what is left of its processes"
     return ""
 
 

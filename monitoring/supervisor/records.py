@@ -103,6 +103,8 @@ class Progress:
 
     operation: int
     message: str
+    in_line: bool = False
+    """It waits for its turn behind others that make progress: its deadline waits along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,8 @@ class Order:
     force: bool = False
     batch: str = ""
     """Shared by operations that were asked for together."""
+    rolling: bool = False
+    """A restart that waits for its turn."""
 
 
 @dataclass(frozen=True, slots=True)

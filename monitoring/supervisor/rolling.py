@@ -6,12 +6,14 @@ service has none, its copies. Three rules: so many others as ``min_ready`` says 
 needs no leave where it is not.
 """
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from monitoring.per_copy import original_key
 from monitoring.states import Health, Intent, State
 from monitoring.supervisor.entry import Entry
+from monitoring.supervisor.records import Order
 from monitoring.supervisor.situation import After
 from monitoring.supervisor.spec import ServiceSpec
 
@@ -86,26 +88,119 @@ def may_replace(one: Member, rest: Iterable[Member], *, rolling: bool = False) -
     busy = [other for other in rest if other.replacing]
     one_by_one = not one.min_ready if rolling else bool(one.min_ready)
     if busy and one_by_one:
-        return Leave(granted=False, why=f"{_names(busy)} {_is(busy)} being replaced")
+        return Leave(granted=False, why=f"{_being_restarted(busy)}")
     if not one.min_ready or not one.ready:
         return GRANTED
     ready = sum(other.ready for other in rest)
     if ready >= one.min_ready:
         return GRANTED
     wanted = sum(other.wanted for other in rest)
-    if wanted < one.min_ready:
-        return Leave(
-            granted=False,
-            never=True,
-            why=f"{one.min_ready} others of its group have to be ready, and {wanted or 'none'} "
-            f"{'is' if wanted < 2 else 'are'} wanted up",
-        )
-    return Leave(granted=False, why=f"{ready} of {one.min_ready} others that have to be ready are")
+    never = wanted < one.min_ready
+    some = "1 other of its group has" if one.min_ready == 1 else f"{one.min_ready} others of its group have"
+    there = f"{_count(wanted)} wanted up" if never else _count(ready)
+    return Leave(granted=False, never=never, why=f"{some} to be ready, and {there}")
 
 
-def _names(members: list[Member]) -> str:
-    return " and ".join(sorted(other.name for other in members))
+def _count(number: int) -> str:
+    return f"{number} are" if number > 1 else f"{number or 'none'} is"
 
 
-def _is(members: list[Member]) -> str:
-    return "is" if len(members) == 1 else "are"
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What operators have asked for that counts for a group: keys of services."""
+
+    restarting: Mapping[str, Order]
+    """Restarts that have begun and whose services are not ready again."""
+    stopping: frozenset[str]
+    """Stops that have begun."""
+
+
+def turns(
+    waiting: Sequence[Order], standing: Standing, entries: Mapping[str, Entry]
+) -> Iterator[tuple[Order, Leave]]:
+    """Yield of each rolling restart that waits, in this order, whether its turn has come.
+
+    Beside the rules of a group: a roll of several groups goes one by one too, and what others of the roll
+    depend on goes before them. Looks at every one of ``entries`` once.
+    """
+    restarting = dict(standing.restarting)
+    groups: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries.values():
+        if not entry.deleted:
+            groups[group_of(entry.spec)].append(entry)
+    unfinished = {(order.batch, order.key) for order in (*waiting, *restarting.values()) if order.batch}
+    refused: dict[tuple[str, str], Leave] = {}
+    for order in waiting:
+        entry = entries[order.key]
+        line = (order.batch or order.key, group_of(entry.spec))
+        leave = refused.get(line)
+        if leave is None:
+            leave = _before(order, entry, unfinished, entries)
+            if leave is None:
+                rest = [
+                    member(other, replacing=other.key in restarting, leaving=other.key in standing.stopping)
+                    for other in groups[line[1]]
+                    if other is not entry
+                ]
+                leave = _apart(order, line[1], restarting, entries) or may_replace(
+                    member(entry), rest, rolling=True
+                )
+                if not leave.granted:
+                    refused[line] = leave
+        if leave.granted:
+            restarting[order.key] = order
+        yield order, leave
+
+
+def _before(
+    order: Order, entry: Entry, unfinished: set[tuple[str, str]], entries: Mapping[str, Entry]
+) -> Leave | None:
+    """Refuse what needs others of the same roll, which go first."""
+    first = [
+        need.service
+        for need in entry.spec.needs
+        if (order.batch, need.service) in unfinished and not _around(need.service, order.key, entries)
+    ]
+    if not first:
+        return None
+    goes = "goes" if len(first) == 1 else "go"
+    return Leave(granted=False, why=f"{_listed(first, entries)} {goes} first")
+
+
+def _around(start: str, goal: str, entries: Mapping[str, Entry]) -> bool:
+    """Return whether ``start`` needs ``goal`` by some way: in a circle nobody could go first."""
+    seen, ahead = set(), [start]
+    while ahead:
+        key = ahead.pop()
+        if key == goal:
+            return True
+        if key not in seen and key in entries:
+            seen.add(key)
+            ahead += [need.service for need in entries[key].spec.needs]
+    return False
+
+
+def _apart(
+    order: Order, group: str, restarting: Mapping[str, Order], entries: Mapping[str, Entry]
+) -> Leave | None:
+    """Refuse what is of another group than what the same roll is restarting just now."""
+    busy = [
+        other.key
+        for other in restarting.values()
+        if order.batch
+        and other.batch == order.batch
+        and other.key in entries
+        and group_of(entries[other.key].spec) != group
+    ]
+    if not busy:
+        return None
+    return Leave(granted=False, why=_being_restarted([member(entries[key]) for key in busy]))
+
+
+def _listed(keys: Iterable[str], entries: Mapping[str, Entry]) -> str:
+    return " and ".join(sorted(entries[key].spec.name if key in entries else key for key in keys))
+
+
+def _being_restarted(members: Sequence[Member]) -> str:
+    names = " and ".join(sorted(one.name for one in members))
+    return f"{names} {'is' if len(members) == 1 else 'are'} being restarted"

@@ -6,11 +6,22 @@ from typing import Any
 
 import pytest
 
+from monitoring.handlers import RESTART
 from monitoring.states import Health, Intent, State
 from monitoring.supervisor.entry import Entry
-from monitoring.supervisor.rolling import GRANTED, Member, group_of, may_replace, member, others
+from monitoring.supervisor.records import Order
+from monitoring.supervisor.rolling import (
+    GRANTED,
+    Member,
+    Standing,
+    group_of,
+    may_replace,
+    member,
+    others,
+    turns,
+)
 from monitoring.supervisor.situation import After
-from monitoring.supervisor.spec import ServiceSpec
+from monitoring.supervisor.spec import Limits, Needs, ServiceSpec
 from tests.monitoring.situations import SITUATIONS, SPEC
 
 
@@ -39,7 +50,7 @@ def test_without_a_minimum_recycling_needs_no_leave() -> None:
 
 def test_without_a_minimum_a_roll_goes_one_by_one() -> None:
     leave = may_replace(one(), [replaced("web-2"), one("web-3")], rolling=True)
-    assert (leave.granted, leave.never, leave.why) == (False, False, "Web-2 is being replaced")
+    assert (leave.granted, leave.never, leave.why) == (False, False, "Web-2 is being restarted")
     assert may_replace(one(), [one("web-2", ready=False), one("web-3")], rolling=True) is GRANTED
 
 
@@ -58,7 +69,8 @@ def test_so_many_others_as_the_minimum_says_have_to_be_ready(
     leave = may_replace(one(min_ready=2), rest, rolling=rolling)
     assert leave.granted is granted
     if not granted:
-        assert leave.why == f"{ready} of 2 others that have to be ready are"
+        there = "1 is" if ready else "none is"
+        assert leave.why == f"2 others of its group have to be ready, and {there}"
 
 
 def test_a_roll_replaces_as_many_at_once_as_the_minimum_allows() -> None:
@@ -112,3 +124,63 @@ def test_what_is_about_to_be_stopped_is_not_counted_on() -> None:
     entry = entry_in(State.RUNNING, intent=Intent.UP)
     assert not member(entry, leaving=True).ready
     assert not member(entry, replacing=True).ready
+
+
+def orders(*keys: str, batch: str = "roll") -> list[Order]:
+    return [Order(n, RESTART, key, batch=batch, rolling=True) for n, key in enumerate(keys, 1)]
+
+
+def running(key: str, group: str = "", *needs: str, min_ready: int = 0) -> Entry:
+    entry = entry_in(State.RUNNING, key)
+    entry.spec = replace(
+        entry.spec, group=group, needs=tuple(map(Needs, needs)), limits=Limits(min_ready=min_ready)
+    )
+    return entry
+
+
+def verdicts(waiting: list[Order], entries: list[Entry], begun: list[Order] | None = None) -> dict[str, str]:
+    """Return the answer to each that waits: empty where its turn has come."""
+    standing = Standing({order.key: order for order in begun or ()}, frozenset())
+    found = turns(waiting, standing, {entry.key: entry for entry in entries})
+    return {order.key: leave.why for order, leave in found}
+
+
+def test_of_a_roll_the_first_begins_and_the_others_wait_for_it() -> None:
+    entries = [running(key, "front") for key in ("a", "b", "c")]
+    told = "A is being restarted"
+    assert verdicts(orders("a", "b", "c"), entries) == {"a": "", "b": told, "c": told}
+    waiting = orders("a", "b", "c")
+    assert verdicts(waiting[1:], entries, waiting[:1]) == {"b": told, "c": told}
+
+
+def test_a_roll_of_several_groups_goes_one_by_one_too() -> None:
+    entries = [running("a", "front"), running("b", "back"), running("c")]
+    told = "A is being restarted"
+    assert verdicts(orders("a", "b", "c"), entries) == {"a": "", "b": told, "c": told}
+
+
+def test_two_rolls_of_one_group_take_turns_and_those_of_two_groups_do_not() -> None:
+    entries = [running("a", "front"), running("b", "front"), running("c", "back")]
+    waiting = [*orders("a", batch="one"), *orders("b", batch="two"), *orders("c", batch="three")]
+    assert verdicts(waiting, entries) == {"a": "", "b": "A is being restarted", "c": ""}
+
+
+def test_what_others_of_the_roll_need_goes_before_them() -> None:
+    entries = [running("front", "", "back"), running("back")]
+    assert verdicts(orders("front", "back"), entries) == {"front": "Back goes first", "back": ""}
+    waiting = orders("front", "back")
+    # With a minimum that allows both at a time, too.
+    entries = [running("front", "all", "back", min_ready=1), *(running(key, "all") for key in ("back", "x"))]
+    assert verdicts(waiting[:1], entries, waiting[1:]) == {"front": "Back goes first"}
+    assert verdicts(waiting[:1], entries) == {"front": ""}
+
+
+def test_in_a_circle_somebody_goes_first() -> None:
+    entries = [running("a", "", "b"), running("b", "", "a")]
+    assert verdicts(orders("a", "b"), entries) == {"a": "", "b": "A is being restarted"}
+
+
+def test_a_roll_begins_as_many_at_once_as_the_minimum_allows() -> None:
+    entries = [running(key, "front", min_ready=2) for key in "abcde"]
+    told = "2 others of its group have to be ready, and 1 is"
+    assert verdicts(orders(*"abcde"), entries) == {"a": "", "b": "", "c": "", "d": told, "e": told}

@@ -141,7 +141,7 @@ class Carrying:
 
     def _start_probing(self, entry: Entry, effect: to.StartProbing) -> None:
         starting = entry.state is State.STARTING
-        self._prober.start(entry.key, effect.run_id, effect.check, starting=starting)
+        self._prober.start(entry.key, effect.run_id, effect.check, starting=starting, spec=entry.spec)
 
     def _stop_probing(self, entry: Entry, effect: to.StopProbing) -> None:
         del effect

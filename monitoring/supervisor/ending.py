@@ -30,15 +30,17 @@ class Ending:
         feed: Callable[[Entry, Event], None],
         wake: Callable[[], None],
         orphans: Orphans | None,
+        commands: Callable[[], set[int]],
     ) -> None:
         """``wake`` is called when it has become :attr:`due` to look; ``orphans``: who is left to us, where
-        that can be known.
+        that can be known; ``commands``: the pids of hooks and probes, which nobody has left.
         """
         self._loop = loop
         self._entries = entries
         self._starter = starter
         self._recorder = recorder
         self._feed = feed
+        self._commands = commands
         self._orphans = orphans if orphans is not None and orphans.known else None
         self._sweeper = Sweeper(
             cache, self._tree_gone, loop.call_later, wake, self.orphans_left if self._orphans else None
@@ -94,7 +96,7 @@ class Ending:
             for entry in self._entries.values()
             if (process := entry.process or entry.ended) is not None
         }
-        return self._orphans.left(leaders)
+        return self._orphans.left(leaders | self._commands())
 
     def _ended(self, entry: Entry) -> None:
         """The pidfd is readable: the leader has ended."""

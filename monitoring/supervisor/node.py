@@ -17,6 +17,7 @@ from monitoring.supervisor.admission import Admission, startable
 from monitoring.supervisor.adoption import take_over
 from monitoring.supervisor.carrying import Carrying
 from monitoring.supervisor.closing import Closing
+from monitoring.supervisor.commands import CommandRunner
 from monitoring.supervisor.declaring import Declaring
 from monitoring.supervisor.ending import Ending
 from monitoring.supervisor.entry import Entry
@@ -75,6 +76,9 @@ class Supervisor:
         self._closing = Closing(self.entries, self.feed, self._admission.dependents)
         self._recycling = Recycling(self.entries, loop, self.feed)
         measuring.measured = self._recycling.look
+        self._probing = CommandRunner(
+            loop, node=starter.node, data_dir=starter.data_dir, nofile=starter.nofile
+        )
         self._ending = Ending(
             loop,
             self.entries,
@@ -84,6 +88,7 @@ class Supervisor:
             feed=self.feed,
             wake=self._drain,
             orphans=orphans,
+            commands=lambda: self._probing.pids,
         )
         self._carrying = Carrying(
             loop,
@@ -92,7 +97,7 @@ class Supervisor:
             starter=starter,
             admission=self._admission,
             ending=self._ending,
-            prober=Prober(loop, self._probed, draw),
+            prober=Prober(loop, self._probed, draw, commands=self._probing),
             recorder=self._recorder,
         )
 

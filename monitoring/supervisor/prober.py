@@ -1,5 +1,8 @@
 """Probes the health of all services: one timer for all, a bounded number at once, one per service.
 
+Probes over the network have so many places; commands have those of their runner, so that commands which
+hang keep no other probe waiting. The rest is answered at once.
+
 Probes of services that are just starting are quick and frequent; later they keep the declared interval,
 spread by jitter so that a thousand of them do not come together.
 """
@@ -12,12 +15,18 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from monitoring.supervisor.probes import ProbeResult, probe
-from monitoring.supervisor.spec import HealthCheck
+from monitoring.states import HealthKind
+from monitoring.supervisor.commands import CommandRunner
+from monitoring.supervisor.name_lookup import NameLookup
+from monitoring.supervisor.probes import Asked, ProbeResult, probe
+from monitoring.supervisor.silence import LogSilence, NoticeSilence
+from monitoring.supervisor.spec import HealthCheck, ServiceSpec
 
 AT_ONCE = 64
+"""Probes over the network."""
 FIRST_SECONDS = 0.03
 GROWTH = 1.5
+_NETWORK = frozenset({HealthKind.HTTP, HealthKind.TCP})
 
 
 @dataclass(slots=True, eq=False)
@@ -25,6 +34,7 @@ class _Probed:
     key: str
     run_id: str
     check: HealthCheck
+    asked: Asked
     pause: float
     """The time to the next probe while it is starting; it grows up to the declared interval."""
     task: "asyncio.Task[None] | None" = None
@@ -39,11 +49,15 @@ class Prober:
         loop: asyncio.AbstractEventLoop,
         answered: Callable[[str, str, ProbeResult], bool],
         draw: Callable[[float, float], float] = random.uniform,
+        *,
+        commands: CommandRunner,
     ) -> None:
-        """Take the loop to run on; ``draw`` gives the jitter."""
+        """Take the loop to run on; ``draw`` gives the jitter, ``commands`` runs exec probes and no hooks."""
         self._loop = loop
         self._answered = answered
         self._draw = draw
+        self._commands = commands
+        self._names = NameLookup(loop)
         self._probed: dict[str, _Probed] = {}
         self._heap: list[tuple[float, int, _Probed]] = []
         self._order = itertools.count()
@@ -51,14 +65,29 @@ class Prober:
         self._running = 0
         self._queue: deque[_Probed] = deque()
 
-    def start(self, key: str, run_id: str, check: HealthCheck, *, starting: bool) -> None:
-        """Begin to probe; a probe of the same service that is under way is given up."""
+    def start(self, key: str, run_id: str, check: HealthCheck, *, starting: bool, spec: ServiceSpec) -> None:
+        """Begin to probe run ``run_id`` of ``spec`` by ``check``, which need not be the one that it declares.
+
+        A probe of the same service that is under way is given up. A silence is counted from now on.
+        """
         self.stop(key)
-        one = _Probed(key, run_id, check, FIRST_SECONDS if starting else check.interval)
+        asked = Asked(spec, run_id, self._commands, self._names, self._silence(check, spec))
+        one = _Probed(key, run_id, check, asked, FIRST_SECONDS if starting else check.interval)
         self._probed[key] = one
         # One that was taken over is asked soon, too: nobody knows how it is.
         soon = FIRST_SECONDS if starting else self._draw(0.0, min(check.interval, 1.0))
         self._at(one, self._loop.time() + soon)
+
+    def heard(self, key: str) -> None:
+        """Take note that ``key`` has sent WATCHDOG=1; where it is not probed for that, this does nothing."""
+        one = self._probed.get(key)
+        if one is not None and isinstance(one.asked.silence, NoticeSilence):
+            one.asked.silence.heard()
+
+    def _silence(self, check: HealthCheck, spec: ServiceSpec) -> LogSilence | NoticeSilence | None:
+        if check.kind is HealthKind.LOG:
+            return LogSilence({spec.log_path, spec.stderr_path}, self._loop.time)
+        return NoticeSilence(self._loop.time) if check.kind is HealthKind.NOTIFY else None
 
     def stop(self, key: str) -> None:
         """Stop probing ``key``, if it is probed."""
@@ -86,8 +115,12 @@ class Prober:
         now = self._loop.time()
         while self._heap and self._heap[0][0] <= now + 0.001:
             one = heapq.heappop(self._heap)[2]
-            if not one.stopped:
+            if one.stopped:
+                continue
+            if one.check.kind in _NETWORK:
                 self._queue.append(one)
+            else:
+                one.task = self._loop.create_task(self._one(one))
         self._launch()
         self._arm()
 
@@ -106,7 +139,7 @@ class Prober:
         self._launch()
 
     async def _one(self, one: _Probed) -> None:
-        result = await probe(one.check)
+        result = await probe(one.check, one.asked)
         one.task = None
         if self._probed.get(one.key) is not one:
             return

@@ -1,22 +1,19 @@
-"""Asks a service whether it is well: an HTTP GET, or a TCP connect."""
+"""Asks once whether a service is well, in the way that its declaration names."""
 
 import asyncio
-import contextlib
-import http
-import re
 import socket
 import time
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit
 
 from monitoring.states import HealthKind
-from monitoring.supervisor.spec import HealthCheck
+from monitoring.supervisor.commands import CommandRunner
+from monitoring.supervisor.http_probe import Bad, Stage, close, connected, http_probe
+from monitoring.supervisor.name_lookup import NameLookup
+from monitoring.supervisor.silence import LogSilence, NoticeSilence
+from monitoring.supervisor.spec import HealthCheck, ServiceSpec
 
-_STATUS_LINE = re.compile(rb"HTTP/\d(?:\.\d)? ([1-9]\d\d)(?: [^\r\n]*)?\r?\n\Z")
-_LINE_LIMIT = 8192
-_REST_LIMIT = 65536
-_REST_SECONDS = 0.25
-_INTERIM_ANSWERS = 5
+_NEW_LOG = "has logged nothing"
+_NO_WORD = "has not sent WATCHDOG=1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,41 +27,92 @@ class ProbeResult:
     """How long it took to know."""
 
 
-class _Bad(Exception):
-    """The service is not well; the message says how."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whom a probe asks, and by what means."""
+
+    spec: ServiceSpec
+    run_id: str
+    commands: CommandRunner
+    names: NameLookup
+    silence: LogSilence | NoticeSilence | None = None
+    """For log and notify."""
 
 
-class _Stage:
-    """How far a probe has come: for the words about a timeout, and for how long it took to know."""
+async def probe(check: HealthCheck, asked: Asked) -> ProbeResult:
+    """Probe once, within ``check.timeout`` seconds. Never raises; may be cancelled at any time.
 
-    accepted = False
-    answered_at: float | None = None
-
-
-async def probe(check: HealthCheck) -> ProbeResult:
-    """Probe once, within ``check.timeout`` seconds. Never raises; may be cancelled at any time."""
+    A command's time begins when it is started, not while it waits for its turn.
+    """
     started = time.monotonic()
     deadline = asyncio.get_running_loop().time() + check.timeout
-    stage = _Stage()
+    stage = Stage()
     ok, hung = False, False
     try:
-        if check.kind is HealthKind.HTTP:
-            detail = await _http(check.url, deadline, stage)
-        elif check.kind is HealthKind.TCP:
-            detail = await _tcp(check.port, deadline)
-        else:
-            detail = "no check declared"
+        detail = await _ask(check, asked, deadline, stage)
         ok = True
-    except _Bad as error:
+    except Bad as error:
         detail = str(error)
     except TimeoutError:
         hung = stage.accepted
-        detail = f"{'accepted but did not answer' if hung else 'did not accept'} within {check.timeout:g} s"
+        detail = _late(stage, check.timeout)
     except OSError as error:
         detail = _words(error)
     except Exception as error:  # a URL that nothing can be made of; a probe must not end its supervisor
         detail = f"cannot be probed: {error or type(error).__name__}"
     return ProbeResult(ok, hung, detail, (stage.answered_at or time.monotonic()) - started)
+
+
+async def _ask(check: HealthCheck, asked: Asked, deadline: float, stage: Stage) -> str:
+    match check.kind:
+        case HealthKind.HTTP:
+            return await http_probe(check.url, check.body, deadline, stage, asked.names)
+        case HealthKind.TCP:
+            return await _tcp(check.port, deadline, stage, asked.names)
+        case HealthKind.EXEC:
+            return await _exec(check, asked)
+        case HealthKind.LOG | HealthKind.NOTIFY:
+            return _silence(check, asked)
+        case HealthKind.NONE:
+            return "no check declared"
+
+
+async def _tcp(port: int, deadline: float, stage: Stage, names: NameLookup) -> str:
+    async with asyncio.timeout_at(deadline):
+        _, writer = await connected("127.0.0.1", port, stage, names)
+    await close(writer)
+    return "accepts connections"
+
+
+async def _exec(check: HealthCheck, asked: Asked) -> str:
+    result = await asked.commands.run(asked.spec, asked.run_id, check.command, check.timeout)
+    words = f"its probe {result.describe()}"
+    if not result.ok:
+        raise Bad(words)
+    return words
+
+
+def _silence(check: HealthCheck, asked: Asked) -> str:
+    if asked.silence is None:
+        raise Bad("nobody listens to it")
+    seconds = asked.silence.seconds()
+    log = check.kind is HealthKind.LOG
+    if seconds >= check.silence:
+        raise Bad(f"{_NEW_LOG if log else _NO_WORD} for {_span(seconds)}")
+    if log:
+        return f"has logged something within {_span(check.silence)}"
+    said = isinstance(asked.silence, NoticeSilence) and asked.silence.said
+    return "has sent WATCHDOG=1" if said else f"{_NO_WORD} yet"
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
+
+
+def _late(stage: Stage, timeout: float) -> str:
+    if stage.looking_up:
+        return f"its host name {stage.looking_up} could not be looked up within {timeout:g} s"
+    return f"{'accepted but did not answer' if stage.accepted else 'did not accept'} within {timeout:g} s"
 
 
 def _words(error: OSError) -> str:
@@ -75,91 +123,3 @@ def _words(error: OSError) -> str:
     if isinstance(error, socket.gaierror):
         return f"its host name is not known ({error.strerror})"
     return f"cannot be reached: {error.strerror or error}"
-
-
-async def _tcp(port: int, deadline: float) -> str:
-    async with asyncio.timeout_at(deadline):
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    await _close(writer)
-    return "accepts connections"
-
-
-async def _http(url: str, deadline: float, stage: _Stage) -> str:
-    parts = urlsplit(url)
-    host, port = parts.hostname, parts.port or 80
-    if parts.scheme != "http" or not host:
-        raise _Bad(f"{url} is not an http URL")
-    request = _request(host, port, parts.path, parts.query)
-    async with asyncio.timeout_at(deadline):
-        reader, writer = await asyncio.open_connection(host, port, limit=_LINE_LIMIT)
-    stage.accepted = True
-    try:
-        async with asyncio.timeout_at(deadline):
-            writer.write(request)
-            status = await _status(reader)
-        stage.answered_at = time.monotonic()
-        await _take_rest(reader, deadline)
-    finally:
-        await _close(writer)
-    words = f"answered {status} {_phrase(status)}".rstrip()
-    if not 200 <= status < 400:
-        raise _Bad(words)
-    return words
-
-
-def _request(host: str, port: int, path: str, query: str) -> bytes:
-    target = quote(path or "/", safe="/%:@!$&'()*+,;=~-._")
-    if query:
-        target += "?" + quote(query, safe="/?%:@!$&'()*+,;=~-._")
-    name = f"[{host}]" if ":" in host else host.encode("idna").decode("ascii")
-    lines = [
-        f"GET {target} HTTP/1.1",
-        f"Host: {name}" if port == 80 else f"Host: {name}:{port}",
-        "User-Agent: medimgr-probe",
-        "Accept: */*",
-        "Connection: close",
-    ]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
-
-
-async def _status(reader: asyncio.StreamReader) -> int:
-    """Return the status of the answer, past interim ones such as 103."""
-    for _ in range(_INTERIM_ANSWERS):
-        try:
-            line = await reader.readline()
-        except ValueError:
-            line = b"?"  # longer than any status line
-        if not line:
-            raise _Bad("closed the connection without an answer")
-        match = _STATUS_LINE.match(line)
-        if match is None:
-            raise _Bad("answered something that is not HTTP")
-        status = int(match[1])
-        if status >= 200:
-            return status
-        while (await reader.readline()).strip():
-            pass
-    raise _Bad("sent interim answers only")
-
-
-def _phrase(status: int) -> str:
-    try:
-        return http.HTTPStatus(status).phrase
-    except ValueError:
-        return ""
-
-
-async def _take_rest(reader: asyncio.StreamReader, deadline: float) -> None:
-    """Read what a healthy service sends at once, so that it does not log a connection reset."""
-    left = _REST_LIMIT
-    soon = min(deadline, asyncio.get_running_loop().time() + _REST_SECONDS)
-    with contextlib.suppress(TimeoutError, OSError):
-        async with asyncio.timeout_at(soon):
-            while left > 0 and (block := await reader.read(left)):
-                left -= len(block)
-
-
-async def _close(writer: asyncio.StreamWriter) -> None:
-    writer.transport.abort()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()

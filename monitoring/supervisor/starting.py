@@ -54,7 +54,7 @@ class Starter:
         self.node = node
         self._journal = journal
         self.data_dir = data_dir
-        self._nofile = nofile
+        self.nofile = nofile
         self._equipment = equipment or (lambda _: Equipment())
         self._stale: set[str] = set()
 
@@ -84,7 +84,7 @@ class Starter:
                 pass_fds=equipment.pass_fds,
                 extra_env=equipment.environment,
                 node=self.node,
-                nofile=self._nofile,
+                nofile=self.nofile,
             )
         except SpawnError:
             self.forget(spec.key)

@@ -4,13 +4,19 @@ import asyncio
 import time
 
 from monitoring.states import HealthKind
+from monitoring.supervisor.commands import CommandRunner
 from monitoring.supervisor.prober import AT_ONCE, FIRST_SECONDS, Prober
 from monitoring.supervisor.probes import ProbeResult
-from monitoring.supervisor.spec import HealthCheck
+from monitoring.supervisor.spec import HealthCheck, ServiceSpec
 from tests.running import free_port, wait_for
 from tests.silent_listener import silent_listener
 
 NOBODY_LISTENS = HealthCheck(HealthKind.TCP, port=free_port(), interval=60.0, timeout=1.0)
+SPEC = ServiceSpec("it", "It", ("it",))
+
+
+def prober_of(loop: asyncio.AbstractEventLoop, answers: "Answers") -> Prober:
+    return Prober(loop, answers, commands=CommandRunner(loop, node="n1", data_dir="/"))
 
 
 class Answers:
@@ -36,7 +42,7 @@ class Answers:
 async def test_probes_given_up_before_their_first_step_take_no_place_for_ever() -> None:
     loop = asyncio.get_running_loop()
     answers = Answers()
-    prober = Prober(loop, answers)
+    prober = prober_of(loop, answers)
     keys = [f"service-{number}" for number in range(AT_ONCE)]
 
     def give_up() -> None:
@@ -44,10 +50,10 @@ async def test_probes_given_up_before_their_first_step_take_no_place_for_ever() 
             prober.stop(key)
 
     for key in keys:
-        prober.start(key, "run", NOBODY_LISTENS, starting=True)
+        prober.start(key, "run", NOBODY_LISTENS, starting=True, spec=SPEC)
     loop.call_later(FIRST_SECONDS + 0.002, give_up)
     time.sleep(FIRST_SECONDS + 0.02)  # noqa: ASYNC251  (a busy loop: both are due in its next turn)
-    prober.start("another", "run", NOBODY_LISTENS, starting=True)
+    prober.start("another", "run", NOBODY_LISTENS, starting=True, spec=SPEC)
     await answers.of("another")
     assert answers.keys == ["another"]
 
@@ -55,13 +61,13 @@ async def test_probes_given_up_before_their_first_step_take_no_place_for_ever() 
 async def test_probes_given_up_under_way_make_room_for_those_that_wait() -> None:
     loop = asyncio.get_running_loop()
     answers = Answers()
-    prober = Prober(loop, answers)
+    prober = prober_of(loop, answers)
     with silent_listener() as port:
         hanging = HealthCheck(HealthKind.HTTP, url=f"http://127.0.0.1:{port}/", interval=60.0, timeout=30.0)
         keys = [f"service-{number}" for number in range(AT_ONCE)]
         for key in keys:
-            prober.start(key, "run", hanging, starting=True)
-        prober.start("another", "run", NOBODY_LISTENS, starting=True)
+            prober.start(key, "run", hanging, starting=True, spec=SPEC)
+        prober.start("another", "run", NOBODY_LISTENS, starting=True, spec=SPEC)
         await asyncio.to_thread(wait_for, lambda: len(asyncio.all_tasks(loop)) > AT_ONCE, 5, "all are asked")
         assert answers.keys == []
         prober.stop(keys[0])

@@ -10,11 +10,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from monitoring.states import HealthKind
-from monitoring.supervisor.probes import ProbeResult, probe
-from monitoring.supervisor.spec import HealthCheck
+from monitoring.supervisor.commands import CommandRunner
+from monitoring.supervisor.name_lookup import NameLookup
+from monitoring.supervisor.probes import Asked, ProbeResult
+from monitoring.supervisor.probes import probe as probe_once
+from monitoring.supervisor.spec import HealthCheck, ServiceSpec
 from tests.running import free_port, wait_for
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def probe(check: HealthCheck) -> ProbeResult:
+    """Probe a service that needs no more than the check."""
+    loop = asyncio.get_running_loop()
+    commands = CommandRunner(loop, node="n1", data_dir="/")
+    return await probe_once(check, Asked(ServiceSpec("it", "It", ("it",)), "run", commands, NameLookup(loop)))
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from monitoring.supervisor.tree_memory import Pid, shared_counted_once
 
 log = logging.getLogger(__name__)
 
-CONFIRM_SECONDS = 5.0
+CONFIRM_SECONDS = 3.0
 """The kernel is asked about the memory of one service no more often than this."""
 SAY_SECONDS = 30.0
 """What a run waits for is told anew at most so often while only its figures change."""

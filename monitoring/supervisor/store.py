@@ -34,7 +34,7 @@ _GATHER_SECONDS = 0.015
 """So long a flush waits for more after the last one, so that a burst becomes few transactions."""
 _REST_SECONDS = 0.004
 """A burst is over once nothing more has come for so long,"""
-_LONGEST_SECONDS = 0.25
+_LONGEST_SECONDS = 1.0
 """or since its first row came for so long: operators are to see what happens meanwhile, too."""
 _AWAY_SECONDS = (0.1, 0.2, 0.5, 1.0)
 _BAD_ROWS_PATIENCE = 3

@@ -1,4 +1,4 @@
-"""Writes numbered lines to stdout until it has written so many: numbered_lines.py COUNT [MB_PER_SECOND].
+"""Writes numbered lines to stdout until it has written so many: numbered_lines.py COUNT [MB_PER_SECOND [WIDTH]].
 
 At its end it tells on stderr how long its slowest write took, in milliseconds.
 """
@@ -14,11 +14,12 @@ def main() -> None:
     """Write, at most so fast, in writes of whole lines."""
     count = int(sys.argv[1])
     speed = float(sys.argv[2]) * 1_000_000 if len(sys.argv) > 2 else 0.0
+    width = int(sys.argv[3]) if len(sys.argv) > 3 else 0
     written, slowest = 0, 0.0
     begun = time.monotonic()
     for first in range(0, count, LINES_AT_ONCE):
         text = b"".join(
-            b"%d %s\n" % (number, b"." * (number % 97))
+            b"%d %s\n" % (number, b"." * (width or number % 97))
             for number in range(first, min(first + LINES_AT_ONCE, count))
         )
         before = time.monotonic()

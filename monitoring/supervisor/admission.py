@@ -69,6 +69,10 @@ class Admission:
         self.impossible: dict[str, str] = {}
         self.closed = False
 
+    def allow(self, limit: int) -> None:
+        """Let so many be starting at the same time; 0: as many as the machine's cores suggest."""
+        self.limit = limit or starts_at_once()
+
     def declarations_changed(self) -> None:
         """Take the dependencies anew."""
         self._dependents = {}

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 
 from medimgr.events.log import last_event_id
@@ -31,11 +32,16 @@ class Declarations:
         return self._declared(list(self._rows))
 
     def announced(self) -> bool:
-        """Return whether events since the last call say that a declaration changed. Two short queries."""
+        """Return whether events since the last call say that a declaration changed, the node's own included.
+
+        Two short queries.
+        """
         last = last_event_id()
         if last == self._cursor:
             return False
-        news = Event.objects.after(self._cursor).filter(id__lte=last, topic="service")
+        news = Event.objects.after(self._cursor).filter(
+            Q(topic="service") | Q(topic="node", key=self._node), id__lte=last
+        )
         self._cursor = last
         return news.filter(data__has_any_keys=["declared", "deleted"]).exists()
 

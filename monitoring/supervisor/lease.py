@@ -91,10 +91,19 @@ def hold(lease: Lease, problem: str | None = None) -> list[Fact]:
     return [] if problem is None else [_fact(Node.objects.get(pk=lease.node))]
 
 
-def log_budget(lease: Lease) -> int:
-    """Return how many bytes the logs of the node may take, 0 for no budget. One query."""
-    megabytes = Node.objects.filter(pk=lease.node).values_list("log_budget_mb", flat=True).first()
-    return (megabytes or 0) * 1024 * 1024
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What people have set for a node. 0: nothing."""
+
+    start_concurrency: int = 0
+    log_budget: int = 0
+    """Bytes."""
+
+
+def bounds(lease: Lease) -> Bounds:
+    """Return what is set for the node. One query."""
+    row = Node.objects.filter(pk=lease.node).values_list("start_concurrency", "log_budget_mb").first()
+    return Bounds(row[0], row[1] * 1024 * 1024) if row else Bounds()
 
 
 def release(lease: Lease, *, handed_over: bool = False) -> None:

@@ -106,6 +106,7 @@ class Supervisor:
     def open(self, opening: Opening, journal: dict[str, JournalEntry]) -> None:
         """Take over what lives, and start what is wanted up."""
         self._declaring.begin(opening.declared)
+        self._admission.allow(opening.start_concurrency)
         starter = self._starter
         found = take_over(
             self.entries, journal, opening.rebooted, node=starter.node, data_dir=starter.data_dir
@@ -179,6 +180,11 @@ class Supervisor:
         """See :class:`monitoring.supervisor.store.Receiver`."""
         self._declaring.change(declared, gone)
         self._look_at_waiting()
+
+    def start_concurrency_changed(self, limit: int) -> None:
+        """See :class:`monitoring.supervisor.store.Receiver`."""
+        self._admission.allow(limit)
+        self._drain()
 
     def _look_at_waiting(self) -> None:
         for entry in list(self.entries.values()):

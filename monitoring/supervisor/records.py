@@ -158,3 +158,5 @@ class Opening:
     """The machine was booted since the last supervisor reported."""
     fresh: bool
     """Rebooted, or the last supervisor had stopped everything, or there never was one."""
+    start_concurrency: int = 0
+    """As :attr:`monitoring.models.Node.start_concurrency`."""

@@ -55,6 +55,9 @@ class Receiver(Protocol):
     def cancels_came(self, operations: set[int]) -> None:
         """Somebody asked to cancel these."""
 
+    def start_concurrency_changed(self, limit: int) -> None:
+        """Let so many services be starting at the same time; 0: as many as the machine's cores suggest."""
+
     def node_lost(self, message: str) -> None:
         """End: another supervisor has the node."""
 
@@ -91,6 +94,7 @@ class Store:
         self._flushed_at = 0.0
         self._bad_rows = 0
         self.log_budget = 0
+        self._start_concurrency = 0
         """Bytes that the node's logs may take; 0: no budget. As it was last read."""
         self._give_back = True
         self._handed_over = False
@@ -171,7 +175,7 @@ class Store:
                 self._operations.fail_abandoned()
                 self._prepare()
                 declared = self._declarations.all()
-                self.log_budget = leases.log_budget(self._lease)
+                bounds = leases.bounds(self._lease)
             except NodeTaken as taken:
                 self.opening.set_exception(taken)
                 return False
@@ -190,7 +194,10 @@ class Store:
                 return False
             for one in declared:
                 self._published.learn(one.status)
-            self.opening.set_result(Opening(declared, self._lease.rebooted, self._lease.fresh))
+            self.log_budget, self._start_concurrency = bounds.log_budget, bounds.start_concurrency
+            self.opening.set_result(
+                Opening(declared, self._lease.rebooted, self._lease.fresh, bounds.start_concurrency)
+            )
             return True
         self.opening.cancel()
         return False
@@ -252,7 +259,11 @@ class Store:
             self._deliver("cancels_came", cancelled)
 
     def _changed(self) -> None:
-        self.log_budget = leases.log_budget(self._lease)
+        bounds = leases.bounds(self._lease)
+        self.log_budget = bounds.log_budget
+        if bounds.start_concurrency != self._start_concurrency:
+            self._start_concurrency = bounds.start_concurrency
+            self._deliver("start_concurrency_changed", bounds.start_concurrency)
         declared, gone = self._declarations.changed()
         for one in declared:
             self._published.learn_new(one.status)

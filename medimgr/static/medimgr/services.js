@@ -109,7 +109,7 @@
       const line = document.createElement("li");
       line.classList.toggle("silent", !node.supervised);
       line.textContent = node.supervised
-        ? `Node ${node.name}: supervised by process ${node.supervisor_pid} since ${words.moment(node.started_at)}${node.version ? `, medimgr ${node.version}` : ""}`
+        ? `Node ${node.name}: supervised by process ${node.supervisor_pid} since ${words.moment(node.started_at)}${node.version ? `, medimgr ${node.version}` : ""}${node.start_concurrency ? `, ${node.start_concurrency} at a time may start` : ""}`
         : `Node ${node.name}: no supervisor. Start one there with manage.py up or manage.py supervise.`;
       return line;
     });

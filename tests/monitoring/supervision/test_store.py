@@ -33,6 +33,7 @@ class Loop:
         self.declared: list[str] = []
         self.gone: set[int] = set()
         self.message = ""
+        self.limit = 0
 
     def declarations_changed(self, declared: tuple[Declared, ...], gone: frozenset[int]) -> None:
         self.declared += [one.spec.key for one in declared]
@@ -46,6 +47,9 @@ class Loop:
 
     def cancels_came(self, operations: set[int]) -> None:
         self.cancelled |= operations
+
+    def start_concurrency_changed(self, limit: int) -> None:
+        self.limit = limit
 
     def node_lost(self, message: str) -> None:
         self.message = message

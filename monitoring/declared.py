@@ -202,8 +202,9 @@ def _limits(service: Service) -> Iterable[Fact]:
         reasons.append(f"after {service.max_requests} requests")
     yield "Replaced", "; ".join(reasons)
     if service.min_ready:
-        others = f"others of {service.group}" if service.group else "of its other copies"
-        yield "Only while", f"at least {service.min_ready} {others} ready"
+        others = f"{_times(service.min_ready, 'other')} of {service.group}"
+        copies = f"{service.min_ready} of its other copies"
+        yield "Only while", f"at least {others if service.group else copies} ready"
 
 
 def _logs(service: Service) -> Iterable[Fact]:

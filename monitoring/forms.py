@@ -87,6 +87,16 @@ class ServiceForm(ServiceModelForm):
     class Meta:
         model = Service
         exclude = ()
+        labels = {
+            "user_group": "Group of the account",
+            "schedule_time_zone": "Time zone of the schedule",
+            "ready_url": "Ready URL",
+            "stop_url": "Stop URL",
+            "health_url": "Health URL",
+            "log_max_mb": "Largest log (MB)",
+            "log_keep": "Archives kept",
+            "log_stderr_apart": "Standard error apart",
+        }
 
     def add_error(self, field: str | None, error: Any) -> None:
         """Add an error, unless the field already says what is wrong with it.

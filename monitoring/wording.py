@@ -78,7 +78,7 @@ def local_clock(moment: str) -> str:
 
 
 def next_run(moment: str | None, now: datetime) -> str:
-    """Return when a service runs next: ``next run at 02:30, in 3 h``; the day too where it is not today."""
+    """Return when a service runs next: ``next in 3 h, at 02:30``; with its day where that is not today."""
     if not moment:
         return "runs by its schedule"
     at = datetime.fromisoformat(moment)
@@ -87,7 +87,7 @@ def next_run(moment: str | None, now: datetime) -> str:
         return "is due now"
     local = timezone.localtime(at)
     day = "" if local.date() == timezone.localtime(now).date() else f"on {local:%d %b} "
-    return f"next run {day}at {local:%H:%M}, in {age(seconds)}"
+    return f"next in {age(seconds)}, {day}at {local:%H:%M}"
 
 
 def explanation(item: Mapping[str, Any], trouble: str, now: datetime) -> str:

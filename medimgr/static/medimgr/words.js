@@ -39,7 +39,7 @@
       return iso ? medimgr.words.age((medimgr.words.now() - Date.parse(iso)) / 1000) : NOTHING;
     },
 
-    /** next run at 02:30, in 3 h; the day too where it is not today. */
+    /** next in 3 h, at 02:30; with its day where that is not today. */
     nextRun(iso) {
       if (!iso) return "runs by its schedule";
       const at = new Date(iso);
@@ -47,7 +47,7 @@
       if (seconds <= 0) return "is due now";
       const today = new Date(medimgr.words.now()).toDateString() === at.toDateString();
       const day = today ? "" : `on ${at.toLocaleDateString("en-GB", { day: "2-digit", month: "short" })} `;
-      return `next run ${day}at ${medimgr.words.clock(iso)}, in ${medimgr.words.age(seconds)}`;
+      return `next in ${medimgr.words.age(seconds)}, ${day}at ${medimgr.words.clock(iso)}`;
     },
 
     percent(value) {

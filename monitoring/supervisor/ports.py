@@ -23,7 +23,7 @@ def listener_on(port: int) -> Listener | None:
     Reads the kernel's table of sockets, and looks for the owner among all processes only where the port
     is taken.
     """
-    inodes = set(_listening(port))
+    inodes = set(listening_inodes(port))
     if not inodes:
         return None
     pid = _owner({f"socket:[{inode}]" for inode in inodes})
@@ -36,7 +36,8 @@ def listener_on(port: int) -> Listener | None:
     return Listener(pid, name)
 
 
-def _listening(port: int) -> Iterator[int]:
+def listening_inodes(port: int) -> Iterator[int]:
+    """Yield the inode of every socket that listens on TCP ``port``, at whichever address."""
     suffix = f":{port:04X}"
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:

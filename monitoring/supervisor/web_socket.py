@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable
 
 from monitoring.supervisor.ports import Listener, listener_on
+from monitoring.supervisor.socket_takeover import take_listening_socket
 
 BACKLOG = 4096
 """Daphne's own 50 loses the connections of a storm of reconnecting pages."""
@@ -23,14 +24,16 @@ class CannotListen(Exception):
 class WebSocket:
     """Bound at once, listening only from the first :meth:`listen` on.
 
-    A web worker that was taken over from a killed supervisor listens on a socket of its own at the same
-    address (SO_REUSEPORT). If this one listened too while no worker has it, the kernel would hand it
-    connections that nobody answers.
+    Where a web worker of a killed supervisor listens there, this becomes the same socket: no connection that
+    waits in it is lost when that worker ends. Where the kernel does not let us have it, there are two sockets
+    at the same address (SO_REUSEPORT). If this one listened too while no worker has it, the kernel would
+    hand it connections that nobody answers.
     """
 
     def __init__(self, host: str, port: int, ours: Callable[[int], bool]) -> None:
         """Bind. ``ours`` says whether a pid is a web worker that was taken over. Raises CannotListen."""
         self.host = host
+        left: int | None = None
         try:
             with self._socket() as probe:
                 probe.bind((host, port))
@@ -40,16 +43,22 @@ class WebSocket:
             owner = listener_on(port)
             if owner is None or owner.pid is None or not ours(owner.pid):
                 raise CannotListen(_taken(owner, host, port)) from error
-        self._bound = self._socket()
-        self._bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        try:
-            self._bound.bind((host, port))
-        except OSError as error:
-            self._bound.close()
-            raise CannotListen(_explain(error, host, port)) from error
+            left = owner.pid
+        taken = take_listening_socket(left, host, port) if left is not None else None
+        self._bound = taken or self._new(port)
         self.port: int = self._bound.getsockname()[1]
         # Always the same number, since it is part of the workers' command.
         self.fd = fcntl.fcntl(self._bound.fileno(), fcntl.F_DUPFD_CLOEXEC, _FIRST_FD)
+
+    def _new(self, port: int) -> socket.socket:
+        made = self._socket()
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            made.bind((self.host, port))
+        except OSError as error:
+            made.close()
+            raise CannotListen(_explain(error, self.host, port)) from error
+        return made
 
     def _socket(self) -> socket.socket:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET

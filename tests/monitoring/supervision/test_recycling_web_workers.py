@@ -11,6 +11,7 @@ from django.db import transaction
 from medimgr.events.log import publish
 from medimgr.events.models import Event
 from monitoring.models import Service, Transition
+from monitoring.supervisor.ports import listening_inodes
 from tests.events.sessions import log_in
 from tests.events.stream_client import StreamClient
 from tests.monitoring.supervision.ward import Ward
@@ -165,3 +166,22 @@ def test_three_recycles_refuse_no_connection_and_lose_no_event(ward: Ward, worke
         assert max(hammer.longest for hammer in hammers) < 3, "the other one serves meanwhile"
     assert {ward.status(one).flapping for one in webs} == {False}
     assert Event.objects.filter(topic="service", key="numbered").count() == publisher.count
+
+
+def test_web_workers_that_were_taken_over_hand_their_socket_on(ward: Ward) -> None:
+    port = free_port()
+    up(ward, port)
+    (socket,) = listening_inodes(port)
+    ward.kill_supervisor()
+    up(ward, port)
+    hammer = Hammer(port, keep=False)
+    hammer.start()
+    web = Service.objects.get(key="medimgr-web-1")
+    old = ward.reaches(web, "RUNNING", reason="adopted").pid
+    # The only process that listens is replaced, while connections come in.
+    assert ward.act(web, "restart", timeout=30).status == "SUCCESS"
+    ward.comes_back(web, old)
+    hammer.done.set()
+    hammer.join(40)
+    assert hammer.failed == []
+    assert list(listening_inodes(port)) == [socket]

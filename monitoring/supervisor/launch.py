@@ -24,8 +24,16 @@ from monitoring.supervisor.child_environment import (
     command_environment,
 )
 from monitoring.supervisor.logs import open_log
+from monitoring.supervisor.program_check import check_program
 from monitoring.supervisor.spawn_errors import SpawnError, explain
 from monitoring.supervisor.spec import ServiceSpec
+from monitoring.supervisor.switching import Switch, switch_to
+from monitoring.supervisor.system_limits import (
+    hard_limits_raised,
+    limiting_command,
+    tell_autogroup,
+    with_nice,
+)
 
 log = logging.getLogger(__name__)
 Limits = tuple[int, int]
@@ -121,13 +129,21 @@ def _start(
     pass_fds: Sequence[int],
     nofile: Limits | None,
 ) -> int:
+    switch = switch_to(who, spec.user_group)
+    limiting = limiting_command(spec)
+    if limiting:
+        check_program(spec, env, switch)
     try:
-        popen = _popen(spec, env, who, output, errors, pass_fds)
+        with hard_limits_raised(spec):
+            popen = with_nice(
+                spec.nice, spec, lambda: _popen(spec, env, limiting, switch, output, errors, pass_fds)
+            )
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise explain(error, spec, env) from error
     # From here on the pidfd waits for it. A Popen that believes it is finished never waits by itself.
     popen.returncode = 0
-    if nofile is not None:
+    tell_autogroup(popen.pid, spec.nice)
+    if nofile is not None and not any(limit.name == "nofile" for limit in spec.rlimits):
         # It has inherited our own, raised limit for the microseconds up to here.
         with contextlib.suppress(OSError, ValueError):
             resource.prlimit(popen.pid, resource.RLIMIT_NOFILE, nofile)
@@ -137,14 +153,14 @@ def _start(
 def _popen(
     spec: ServiceSpec,
     env: dict[str, str],
-    who: Account | None,
+    limiting: tuple[str, ...],
+    switch: Switch,
     output: int,
     errors: int,
     pass_fds: Sequence[int],
 ) -> "subprocess.Popen[bytes]":
-    switch = who is not None and who.needs_switch
     return subprocess.Popen(
-        spec.command,
+        limiting + spec.command,
         cwd=spec.cwd or None,
         env=env,
         stdin=subprocess.DEVNULL,
@@ -154,9 +170,9 @@ def _popen(
         pass_fds=pass_fds,
         start_new_session=True,
         restore_signals=True,
-        user=who.uid if who and switch else None,
-        group=who.gid if who and switch else None,
-        extra_groups=who.groups if who and switch else None,
+        user=switch.uid,
+        group=switch.gid,
+        extra_groups=switch.groups,
         umask=-1 if spec.umask is None else spec.umask,
     )
 

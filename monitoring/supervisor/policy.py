@@ -8,7 +8,7 @@ from monitoring.supervisor.situation import After, Situation
 from monitoring.supervisor.spec import ServiceSpec
 
 FATAL_SPAWN_CODES = frozenset(
-    {"command-not-found", "not-executable", "cwd-missing", "user-unknown", "not-permitted"}
+    {"command-not-found", "not-executable", "cwd-missing", "user-unknown", "group-unknown", "not-permitted"}
 )
 """Spawn errors that trying again cannot mend: somebody has to change the declaration or the machine."""
 KILL_AGAIN_SECONDS = 2.0

@@ -83,10 +83,9 @@ def _program_error(number: int, spec: ServiceSpec, env: Mapping[str, str]) -> Sp
     if number == errno.EPERM:
         return SpawnError(
             "not-permitted",
-            f"The supervisor may not start {program}"
-            + (f" as {spec.user}: only root can change the user." if spec.user else "."),
+            f"The supervisor may not start {program}{_as_whom(spec)}.",
         )
-    found = _found(program, spec.cwd, env)
+    found = program_path(program, spec.cwd, env)
     if found is None:
         where = (
             f"file {program}" if "/" in program else f"program {program!r} on the PATH ({env.get('PATH')})"
@@ -102,7 +101,7 @@ def _program_error(number: int, spec: ServiceSpec, env: Mapping[str, str]) -> Sp
         return SpawnError("not-executable", f"{found} is a directory, not a program.")
     if not os.access(found, os.X_OK):
         return SpawnError("not-executable", f"{found} is not executable. Make it so (chmod +x).")
-    interpreter = _interpreter(found)
+    interpreter = interpreter_of(found)
     if number in (errno.ENOENT, errno.ENOTDIR):
         missing = f"its interpreter {interpreter}" if interpreter else "the loader that it was built for"
         return SpawnError("not-executable", f"{found} is there, but {missing} is missing. Install that.")
@@ -115,7 +114,15 @@ def _program_error(number: int, spec: ServiceSpec, env: Mapping[str, str]) -> Sp
     )
 
 
-def _found(program: str, cwd: str, env: Mapping[str, str]) -> Path | None:
+def _as_whom(spec: ServiceSpec) -> str:
+    if spec.user:
+        return f" as {spec.user}: only root can change the user"
+    if spec.user_group:
+        return f" with the group {spec.user_group}: only root can change the group"
+    return ""
+
+
+def program_path(program: str, cwd: str, env: Mapping[str, str]) -> Path | None:
     """Return the first place where ``program`` is, followed as ``exec`` does it; a dead link counts."""
     base = Path(cwd or ".")
     if "/" in program:
@@ -126,7 +133,7 @@ def _found(program: str, cwd: str, env: Mapping[str, str]) -> Path | None:
     return next((place for place in files if os.access(place, os.X_OK)), files[0] if files else None)
 
 
-def _interpreter(script: Path) -> str:
+def interpreter_of(script: Path) -> str:
     """Return the interpreter that a script's first line names, empty where it names none."""
     try:
         with script.open("rb") as file:

@@ -8,6 +8,7 @@
     start: { doing: "starting", done: "started", name: "Start" },
     stop: { doing: "stopping", done: "stopped", name: "Stop" },
     restart: { doing: "restarting", done: "restarted", name: "Restart" },
+    "rolling-restart": { doing: "restarting one by one", done: "restarted", name: "Rolling restart" },
     kill: { doing: "killing", done: "killed", name: "Kill" },
     "auto-recovery-on": { doing: "turning auto-recovery on", done: "auto-recovery is on", name: "Turn auto-recovery on" },
     "auto-recovery-off": { doing: "turning auto-recovery off", done: "auto-recovery is off", name: "Turn auto-recovery off" },
@@ -15,6 +16,7 @@
   const MEANING = {
     stop: ["It stops, and stays down until somebody starts it.", "They stop, and stay down until somebody starts them."],
     restart: ["It stops and starts again.", "They stop and start again."],
+    "rolling-restart": ["It stops and starts again.", "They stop and start again one after the other, or as many at a time as their minimum allows. One that does not become ready ends it."],
   };
   const CODE_WORDS = {
     "lease-lost": "its supervisor was lost half-way",
@@ -24,19 +26,25 @@
     "not-executable": "its program is not executable",
     "cwd-missing": "its directory is gone",
     "user-unknown": "its account does not exist",
+    "group-unknown": "its group does not exist",
     "port-busy": "its port is taken",
     "start-timeout": "it did not become ready in time",
     "stop-timeout": "it did not stop in time",
     "deadline": "it took too long",
     "spawn-failed": "it could not be started",
+    "roll-halted": "another one of the roll did not become ready, so this one was left as it is",
+    "min-ready": "too few others of its group are ready",
   };
+
+  /** The permission that a verb takes. */
+  const rightOf = (verb) => ({ kill: "stop", "rolling-restart": "restart" }[verb] || verb);
 
   /** The verb of an operation: "restart" of service.restart. */
   const verbOf = (operation) => operation.kind.slice(operation.kind.indexOf(".") + 1);
 
   /** Return why the verb cannot be asked for now, or "". */
   function whyNot(item, verb) {
-    const right = verb === "kill" ? "stop" : verb;
+    const right = rightOf(verb);
     if (!may[right]) return `Your account lacks the permission monitoring.${right}_service. Ask an administrator for it.`;
     if (item.state === "UNKNOWN") return `No supervisor reports for node ${item.node}, so nobody would do it.`;
     if (item.asking) return "Just asked for.";
@@ -46,7 +54,8 @@
       if (item.state === "RUNNING" || item.state === "STARTING") return `It is ${item.state.toLowerCase()} already.`;
     }
     if (verb === "stop" && item.state === "STOPPED" && item.intent === "down" && active !== "start" && active !== "restart") return "It is stopped already.";
-    if (verb === "restart") {
+    if (verb === "stop" && item.state === "STOPPING" && item.intent === "down") return "It is stopping already. Kill now, in its row, ends it at once.";
+    if (verb === "restart" || verb === "rolling-restart") {
       if (active === "restart") return "It is restarting already.";
       if (item.state === "STOPPED" && !active) return "It is stopped: start it instead.";
     }
@@ -77,6 +86,8 @@
       const verb = VERB_WORDS[verbOf(operation)] || { doing: verbOf(operation) };
       const seconds = Math.max(0, (words.now() - Date.parse(operation.created_at)) / 1000);
       const waits = operation.status === "PENDING" && seconds > 3 ? " (waits for the supervisor)" : "";
+      const message = operation.progress.message;
+      if (message.startsWith("waiting for its turn")) return { level: "busy", text: message, url: operation.url };
       return { level: "busy", text: `${verb.doing}… ${words.age(seconds)}${waits}`, url: operation.url };
     }
     if (item.outcome) {
@@ -109,12 +120,14 @@
   // --- asking ------------------------------------------------------------------------------------------
 
   /** Ask in a dialog that names every target with its warning. Resolves to null or {reason}. */
-  function confirm({ title, text, targets, button }) {
+  function confirm({ title, text, targets, button, withReason = true }) {
     const dialog = document.getElementById("confirm");
     const byId = (id) => document.getElementById(id);
     byId("confirm-title").textContent = title;
     byId("confirm-text").textContent = text;
     byId("confirm-reason").value = "";
+    byId("confirm-reason").hidden = !withReason;
+    document.querySelector('label[for="confirm-reason"]').hidden = !withReason;
     byId("confirm-yes").textContent = button;
     byId("confirm-targets").replaceChildren(...targets.map(({ name, warning, note }) => {
       const line = document.createElement("li");
@@ -178,7 +191,7 @@
     }
     for (const item of able) { item.asking = true; item.outcome = null; store.tell("row", item.key); }
     try {
-      if (able.length === 1) await askOne(store, able[0], verb, reason);
+      if (able.length === 1 && verb !== "rolling-restart") await askOne(store, able[0], verb, reason);
       else await askMany(store, able, verb, reason);
     } catch (error) {
       medimgr.notice(`${VERB_WORDS[verb].name}: ${error.message}`);
@@ -199,7 +212,9 @@
   async function askMany(store, able, verb, reason) {
     const refused = [];
     for (let begin = 0; begin < able.length; begin += 1000) { // the API takes a thousand at a time
-      const answer = await medimgr.api.batch(verb, able.slice(begin, begin + 1000).map((item) => item.key), reason);
+      const keys = able.slice(begin, begin + 1000).map((item) => item.key);
+      const rolling = verb === "rolling-restart";
+      const answer = await medimgr.api.batch(rolling ? "restart" : verb, keys, reason, rolling);
       for (const operation of answer.operations) store.onOperation(operation);
       refused.push(...answer.refused);
     }
@@ -210,5 +225,5 @@
     }
   }
 
-  medimgr.actions = { whyNot, showButtons, showProgress, ask, confirm, VERB_WORDS, verbOf };
+  medimgr.actions = { whyNot, rightOf, showButtons, showProgress, ask, confirm, VERB_WORDS, verbOf };
 })();

@@ -4,6 +4,8 @@ from argparse import ArgumentTypeError
 
 from django.core.management.base import CommandParser
 
+from monitoring.importers.formats import FORMATS
+
 _LONGEST_REASON = 500
 
 
@@ -73,13 +75,30 @@ def declare(parser: CommandParser) -> None:
 
     importing = commands.add_parser(
         "import",
-        help="Declare services from a TOML file.",
-        description="Declare the services of a TOML file: all of them, or none where anything is wrong. "
-        "monitoring/demo/services.toml is an annotated example. Services that are not in the file stay.",
+        help="Declare services from a file: TOML, supervisord.conf, Procfile, PM2, systemd units.",
+        description="Declare the services of a file: all of them, or none where anything is wrong. "
+        "monitoring/demo/services.toml is an annotated example of TOML; docs/importing.md says what becomes "
+        "of the other formats. What has no counterpart is listed. Services that are not in the file stay.",
     )
-    importing.add_argument("file", metavar="FILE", help="The file.")
+    importing.add_argument("files", nargs="+", metavar="FILE", help="The file; several for systemd's units.")
+    importing.add_argument(
+        "--from",
+        dest="format",
+        choices=FORMATS,
+        help="The format (default: what the file's name or text looks like).",
+    )
     importing.add_argument("--node", default="", help="On which node (default: this one).")
+    importing.add_argument(
+        "--env", default="", help="PM2: take env_NAME too. Procfile: the file of variables, such as .env."
+    )
     importing.add_argument("--dry-run", action="store_true", help="Only show what would change.")
+    importing.add_argument(
+        "--diff", action="store_true", help="Show each field of new services, too; changed ones always are."
+    )
+    importing.add_argument(
+        "--restart", action="store_true", help="Restart the running services that need it to apply."
+    )
+    importing.add_argument("--yes", "-y", action="store_true", help="With --restart: in spite of warnings.")
     importing.add_argument("--if-none", action="store_true", help="Only where no service is declared yet.")
 
     exporting = commands.add_parser(

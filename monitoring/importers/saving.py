@@ -12,6 +12,7 @@ from typing import Any, Literal
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from monitoring import per_copy
 from monitoring.copies import follow_dependencies
 from monitoring.declaration import cycle, dependency_faults
 from monitoring.importers.differences import Difference, differences
@@ -21,7 +22,9 @@ from monitoring.models import Dependency, Node, Service, ServiceStatus
 from monitoring.states import State
 
 ENV_KEPT = "env_kept"
-_HAS_A_PROCESS = frozenset({State.STARTING, State.RUNNING})
+_MOST_INSTANCES = 100
+HAS_A_PROCESS = frozenset({State.STARTING, State.RUNNING})
+"""States of a service whose process was started by an earlier declaration and goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ def save(document: Document, *, node: str, dry_run: bool = False) -> list[Change
 def _present() -> _Present:
     """Three queries."""
     rows = list(Service.objects.select_related("node", "instance_of").prefetch_related("dependencies__needs"))
-    alive = ServiceStatus.objects.filter(state__in=_HAS_A_PROCESS)
+    alive = ServiceStatus.objects.filter(state__in=HAS_A_PROCESS)
     running = {
         original or key for key, original in alive.values_list("service__key", "service__instance_of__key")
     }
@@ -191,6 +194,7 @@ def _check_together(document: Document, plans: Iterable[_Plan], present: _Presen
             f"The dependencies go round in a circle: {' → '.join(around)}. Remove one of them.",
             *(TABLE, at, DEPENDS_ON),
         )
+    _check_copies(document, in_file)
     holders = {port: key for key, service in others.items() for port in _ports(service)}
     for key, plan in in_file.items():
         for port in _ports(plan.service):
@@ -203,14 +207,33 @@ def _check_together(document: Document, plans: Iterable[_Plan], present: _Presen
                 )
 
 
+def _check_copies(document: Document, in_file: Mapping[str, _Plan]) -> None:
+    """Find copies that would be called as another service of the file is."""
+    for key, plan in in_file.items():
+        for number in range(1, _instances(plan.service)):
+            taken = per_copy.key_of(key, number)
+            if taken in in_file:
+                document.fault(
+                    f"Its copy {number + 1} would be called {taken}, as another service of this file is. "
+                    "Have fewer copies, or choose another key.",
+                    *(TABLE, key, "instances"),
+                )
+
+
+def _instances(service: Service) -> int:
+    """Return how many there are of it; what breaks the rules counts as one."""
+    count: Any = service.instances
+    return count if isinstance(count, int) and 1 <= count <= _MOST_INSTANCES else 1
+
+
 def _ports(service: Service) -> list[int]:
     """Return the ports of a service and of its further copies."""
-    ports = service.ports if isinstance(service.ports, list) else []
-    whole = [port for port in ports if isinstance(port, int)]
-    if not (isinstance(service.instances, int) and isinstance(service.port_step, int)):
-        return whole
-    copies = range(min(max(service.instances, 1), 100))
-    return list(dict.fromkeys(port + copy * service.port_step for copy in copies for port in whole))
+    ports: Any = service.ports
+    step: Any = service.port_step
+    whole = [port for port in ports if isinstance(port, int)] if isinstance(ports, list) else []
+    shift = step if isinstance(step, int) else 0
+    found = (per_copy.ports_of(whole, number, shift) for number in range(_instances(service)))
+    return list(dict.fromkeys(port for ports in found for port in ports))
 
 
 def _write(plans: Iterable[_Plan], existing: Mapping[str, Service], node: str) -> None:

@@ -12,7 +12,8 @@ from django.db import DatabaseError, InterfaceError
 from medimgr.lib.problems import Problem
 from monitoring.actions import Verb
 from monitoring.command_line import acting, arguments, importing, log_tail, scaling, selection, status
-from monitoring.importers.toml import import_services
+from monitoring.importers.importing import import_sources, read_files
+from monitoring.importers.sources import Options
 from monitoring.importers.toml_writing import export_services, secret_variables
 from monitoring.models import Service
 
@@ -113,9 +114,19 @@ class Command(BaseCommand):
             self.stdout.write(f"{declared} services are declared already; nothing was imported.")
             return
         node = options["node"] or settings.MEDIMGR_NODE
-        changes = import_services(Path(options["file"]), node=node, dry_run=options["dry_run"])
-        lines = importing.told(changes, dry_run=options["dry_run"])
-        self.stdout.write("\n".join([*lines, *importing.left_alone(changes, node)]))
+        done = import_sources(
+            read_files(options["files"]),
+            options["format"],
+            Options(os.environ, options["env"]),
+            node=node,
+            dry_run=options["dry_run"],
+        )
+        lines = importing.told(done.changes, dry_run=done.dry_run, diff=options["diff"])
+        lines += [*importing.listed(done.remarks), *importing.left_alone(done.changes, node)]
+        restarts = options["restart"] and not done.dry_run
+        self.stdout.write("\n".join(lines + ([] if restarts else importing.restart_to_apply(done))))
+        if restarts:
+            importing.restart(done, options["files"], self._say, self._confirm, confirmed=options["yes"])
 
     def _export(self, options: dict[str, Any]) -> None:
         services = Service.objects.on(self._known_node(options)).order_by("group", "priority", "key")

@@ -19,19 +19,26 @@ from monitoring.supervisor.identity import (
     variable,
 )
 
-__all__ = ["MarkerCache", "ProcEntry", "ProcTable", "assign", "lineage", "members"]
+__all__ = ["KnownLines", "MarkerCache", "ProcEntry", "ProcTable", "assign", "lineage", "members"]
+
+
+class KnownLines(dict[int, tuple[bytes, ProcEntry]]):
+    """Pid → the line that its entry was parsed from. While a process sleeps it stays the same to the byte."""
 
 
 class ProcTable(dict[int, ProcEntry]):
     """Pid → what ``/proc`` said about it. Kernel threads are left out, zombies are in."""
 
     @classmethod
-    def read(cls) -> "ProcTable":
+    def read(cls, known: KnownLines | None = None) -> "ProcTable":
         """Return the processes of this moment. Those that end while we read are not in it.
 
-        Raises OSError where files ran out: half a table would tell that processes are gone.
+        ``known`` is kept from one pass to the next: a process that has done nothing has the very same entry
+        again. Raises OSError where files ran out: half a table would tell that processes are gone.
         """
         table = cls()
+        before = {} if known is None else known
+        lines = KnownLines()
         directory = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             for name in os.listdir(directory):
@@ -43,16 +50,24 @@ class ProcTable(dict[int, ProcEntry]):
                     if files_ran_out(error):
                         raise
                     continue
+                pid = int(name)
                 try:
-                    entry = parse_stat(os.read(fd, 4096))
+                    line = os.read(fd, 4096)
+                    same = before.get(pid)
+                    if same is None or same[0] != line:
+                        same = line, parse_stat(line)
                 except (OSError, ValueError, IndexError):
                     continue
                 finally:
                     os.close(fd)
-                if not entry.flags & PF_KTHREAD:
-                    table[int(name)] = entry
+                lines[pid] = same
+                if not same[1].flags & PF_KTHREAD:
+                    table[pid] = same[1]
         finally:
             os.close(directory)
+        if known is not None:
+            known.clear()
+            known.update(lines)
         return table
 
 

@@ -3,11 +3,13 @@
 import os
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import is_
+from typing import NamedTuple
 
 from monitoring.supervisor.identity import Identity, ProcEntry
-from monitoring.supervisor.proctable import MarkerCache, ProcTable, assign
+from monitoring.supervisor.proctable import KnownLines, MarkerCache, ProcTable, assign
 
 WINDOW_SECONDS = 5.0
 """CPU is averaged over so long: ticks are 10 ms, so that one second shows nothing below 1.0 percent."""
@@ -53,6 +55,25 @@ class _Window(deque[tuple[float, int]]):
             return 0.0
         return 100.0 * (total - before) / _TICKS_PER_SECOND / (at - since)
 
+    @property
+    def flat(self) -> bool:
+        """Return whether nothing was used over a whole window."""
+        (since, before), (at, total) = self[0], self[-1]
+        return before == total and at - since >= WINDOW_SECONDS - _GRACE_SECONDS
+
+    def pick_up(self, times: Iterable[float]) -> None:
+        """Make up for samples that were left out since nothing was used: they were taken at ``times``."""
+        total = self[-1][1]
+        self.clear()
+        self.extend((at, total) for at in times)
+
+
+class _Quiet(NamedTuple):
+    """A run that has used nothing for a whole window, and cannot have as long as its entries are the same."""
+
+    entries: list[ProcEntry]
+    usage: Usage
+
 
 class Sampler:
     """Remembers the last samples, since CPU is a difference. Not shared between threads."""
@@ -62,6 +83,10 @@ class Sampler:
         """Which processes belong to which run; good for ``members`` too."""
         self._before: dict[str, _Before] = {}
         self._windows: dict[str, _Window] = {}
+        self._quiet: dict[str, _Quiet] = {}
+        self._known = KnownLines()
+        self._times: deque[float] = deque()
+        """When the last samples were taken, within one window."""
 
     def sample(
         self, identities: Mapping[str, Identity], table: Mapping[int, ProcEntry] | None = None
@@ -70,22 +95,36 @@ class Sampler:
 
         Forgets the runs that are not asked for. ``table`` spares the pass where there is a fresh one.
         """
-        table = ProcTable.read() if table is None else table
+        table = ProcTable.read(self._known) if table is None else table
         now = time.monotonic()
         after: dict[str, _Before] = {}
         windows: dict[str, _Window] = {}
+        quiet: dict[str, _Quiet] = {}
         usages: dict[str, Usage] = {}
         most = 100.0 * (os.cpu_count() or 1)
         for key, pids in assign(table, identities, self.cache).items():
             run_id = identities[key].run_id
+            entries = [table[pid] for pid in pids]
             before = self._before.get(run_id)
-            after[run_id], used = _account(table, pids, before or _NOTHING)
             window = windows[run_id] = self._windows.get(run_id) or _Window()
+            resting = self._quiet.get(run_id)
+            if resting is not None and before is not None:
+                if len(entries) == len(resting.entries) and all(map(is_, entries, resting.entries)):
+                    # The usual case of a thousand services, so it is to cost next to nothing.
+                    quiet[run_id], after[run_id], usages[key] = resting, before, resting.usage
+                    continue
+                window.pick_up(self._times)
+            after[run_id], used = _account(table, pids, before or _NOTHING)
             # What it had used before its first sample was not used in any known time.
             percent = round(min(window.add(now, used if before is not None else 0), most), 1)
-            live = [entry for pid in pids if (entry := table[pid]).alive]
+            live = [entry for entry in entries if entry.alive]
             usages[key] = Usage(percent, sum(entry.rss_bytes for entry in live), len(live))
-        self._before, self._windows = after, windows
+            if window.flat:
+                quiet[run_id] = _Quiet(entries, usages[key])
+        self._before, self._windows, self._quiet = after, windows, quiet
+        self._times.append(now)
+        while now - self._times[0] > WINDOW_SECONDS + _GRACE_SECONDS:
+            self._times.popleft()
         return usages
 
     def processes(self, run_id: str) -> list[tuple[int, int]]:

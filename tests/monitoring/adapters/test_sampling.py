@@ -1,14 +1,18 @@
 """CPU and memory are those of a service's whole tree, however deep and short-lived its processes."""
 
 import os
+import signal
 import time
 from collections.abc import Mapping
+from unittest import mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from monitoring.supervisor.identity import Identity, ProcEntry, boot_id
 from monitoring.supervisor.process import Process
-from monitoring.supervisor.proctable import ProcTable
+from monitoring.supervisor.proctable import KnownLines, ProcTable
 from monitoring.supervisor.sampler import Sampler, Usage
 from tests.monitoring.adapters.conftest import Spawner, exit_of
 from tests.running import wait_for
@@ -133,6 +137,41 @@ class Machine:
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     return Machine(monkeypatch)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([0.5, 1.0, 1.1, 30.0]), st.sampled_from([0, 0, 0, 1, 70])), max_size=60
+    )
+)
+def test_a_run_that_rests_shows_what_it_would_show_if_nothing_were_spared(
+    steps: list[tuple[float, int]],
+) -> None:
+    """Entries that are the very same from one pass to the next let the sampler skip the arithmetic."""
+    now, ticks = 1000.0, 5
+    sparing, thorough = Sampler(), Sampler()
+    identity = Identity(500, 100, boot_id(), "run")
+    entry = ProcEntry(1, 500, 500, 100, ticks, 0, 4096, "S", 1, 0, 0)
+    with mock.patch("monitoring.supervisor.sampler.time.monotonic") as clock:
+        for seconds, more in steps:
+            now += seconds
+            clock.return_value = now
+            if more:
+                ticks += more
+                entry = entry._replace(cpu_ticks=ticks)
+            seen = sparing.sample({"it": identity}, {500: entry})
+            assert seen == thorough.sample({"it": identity}, {500: entry._replace()})
+            assert sparing.cpu_seconds("run") == thorough.cpu_seconds("run")
+
+
+def test_a_process_that_sleeps_has_the_very_same_entry_at_the_next_pass(spawner: Spawner) -> None:
+    sleeper = spawner.spawn("/bin/sleep", "60").identity.pid
+    known = KnownLines()
+    wait_for(lambda: ProcTable.read(known)[sleeper].state == "S", 5, "it sleeps")
+    first, second = ProcTable.read(known), ProcTable.read(known)
+    assert second[sleeper] is first[sleeper]
+    os.kill(sleeper, signal.SIGKILL)
+    wait_for(lambda: ProcTable.read(known)[sleeper].state == "Z", 5, "its end is seen")
 
 
 def test_cpu_is_ticks_over_time(machine: Machine) -> None:

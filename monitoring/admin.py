@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db import transaction
-from django.db.models import ForeignKey, QuerySet
+from django.db.models import ForeignKey, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -69,7 +69,7 @@ class ServiceAdmin(ModelAdmin[Service]):
     search_fields = ("key", "name", "description", "group", "node__name")
     ordering = ("builtin", "group", "priority", "key")
     save_on_top = True
-    actions = ("start", "stop", "restart", "auto_recovery_on", "auto_recovery_off")
+    actions = ("start", "stop", "restart", "rolling_restart", "auto_recovery_on", "auto_recovery_off")
     readonly_fields = (
         "state",
         "health",
@@ -204,6 +204,11 @@ class ServiceAdmin(ModelAdmin[Service]):
         """Enqueue restarts."""
         return act(self, request, selected, "restart", "restart")
 
+    @admin.action(permissions=["restart"], description="Restart the selected services one after the other")
+    def rolling_restart(self, request: HttpRequest, selected: QuerySet[Service]) -> HttpResponse | None:
+        """Enqueue rolling restarts: as many at a time as ``min_ready`` allows."""
+        return act(self, request, selected, "restart", "rolling_restart", rolling=True)
+
     @admin.action(permissions=["recover"], description="Turn auto-recovery on for the selected services")
     def auto_recovery_on(self, request: HttpRequest, selected: QuerySet[Service]) -> HttpResponse | None:
         """Enqueue turning it on."""
@@ -243,13 +248,18 @@ class ServiceAdmin(ModelAdmin[Service]):
             for service in services
             if not self.has_delete_permission(request, service)
         }
-        blocking = Dependency.objects.filter(needs__in=keys).exclude(service__in=keys)
+        copies = Service.objects.filter(instance_of__in=keys).exclude(pk__in=keys)
+        blocking = (
+            Dependency.objects.filter(needs__in=keys)
+            .exclude(service__in=keys)
+            .exclude(service__instance_of__isnull=False)  # those follow what they are copies of
+        )
         protected = [
             f"{row.service.name} needs {row.needs.name}: remove that dependency first."
             for row in blocking.select_related("service", "needs")
         ]
         counts = {
-            "services": len(services),
+            "services": len(services) + copies.count(),
             "dependencies": Dependency.objects.filter(service__in=keys).count(),
             "transitions": Transition.objects.filter(service__in=keys).count(),
         }
@@ -260,6 +270,6 @@ class ServiceAdmin(ModelAdmin[Service]):
         with transaction.atomic():
             services = list(queryset)
             # Among themselves they may go in any order.
-            Dependency.objects.filter(service__in=services).delete()
+            Dependency.objects.filter(Q(service__in=services) | Q(service__instance_of__in=services)).delete()
             for service in services:
                 service.delete()

@@ -32,6 +32,8 @@ def act(
     selected: QuerySet[Service],
     verb: Verb,
     action: str,
+    *,
+    rolling: bool = False,
 ) -> TemplateResponse | None:
     """Enqueue ``verb`` for the selected services; where one carries a warning, ask first.
 
@@ -46,6 +48,7 @@ def act(
         services,
         verb,
         requester_of(request, "admin"),
+        rolling=rolling,
         reason=request.POST.get("reason", "").strip()[:500].replace("\0", ""),
     )
     _tell(model_admin, request, outcome, verb)

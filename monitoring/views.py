@@ -103,12 +103,16 @@ def service(request: HttpRequest, key: str) -> HttpResponse:
     row = get_object_or_404(Service.objects.for_display(), key=key)
     neighbours = Q(service=row) | Q(needs=row)
     pairs = Dependency.objects.filter(neighbours).values_list("service_id", "needs_id")
-    around = {pk for pair in pairs for pk in pair} | {row.pk}
+    copies = Service.objects.filter(
+        Q(instance_of=row.instance_of_id or row.pk) | Q(pk=row.instance_of_id or row.pk)
+    )
+    around = {pk for pair in pairs for pk in pair} | set(copies.values_list("pk", flat=True))
     snapshot = services_snapshot(Service.objects.filter(pk__in=around))
     item = next((item for item in snapshot["items"] if item["key"] == key), None)
     if item is None:
         raise Http404(f"The service {key} has just been deleted.")
     by_key = {other["key"]: other for other in snapshot["items"]}
+    original = row.original_key
     transitions = list(row.transitions.all()[:HISTORY_LENGTH])
     requesters = dict(
         Operation.objects.filter(pk__in=[t.operation_id for t in transitions if t.operation_id]).values_list(
@@ -124,6 +128,10 @@ def service(request: HttpRequest, key: str) -> HttpResponse:
         "monospaced": declared.MONOSPACED,
         "environment": declared.environment(row),
         "needs": [by_key[needed] for needed in item["needs"] if needed in by_key],
+        "copies": sorted(
+            (other for other in snapshot["items"] if original in (other["key"], other["instance_of"])),
+            key=lambda other: int(other["instance"]),
+        ),
         "needed_by": [other for other in snapshot["items"] if key in other["needs"]],
         "transitions": [
             wording.change(t.public(), requesters.get(t.operation_id or 0, "")) for t in transitions

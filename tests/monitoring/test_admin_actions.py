@@ -43,6 +43,7 @@ def asked() -> list[tuple[str, str]]:
         ("start", "service.start"),
         ("stop", "service.stop"),
         ("restart", "service.restart"),
+        ("rolling_restart", "service.restart"),
         ("auto_recovery_on", "service.auto-recovery-on"),
         ("auto_recovery_off", "service.auto-recovery-off"),
     ],
@@ -57,7 +58,13 @@ def test_each_selected_service_gets_an_operation(site: Client, action: str, kind
     assert Operation.objects.values("batch").distinct().count() == 1
 
 
-@pytest.mark.parametrize("action", ["stop", "restart"])
+@pytest.mark.parametrize(("action", "rolling"), [("restart", False), ("rolling_restart", True)])
+def test_restarts_go_together_or_one_after_the_other(site: Client, action: str, rolling: bool) -> None:
+    act(site, action, make_service("web", instances=2), Service.objects.get(key="web-2"))
+    assert [row.parameters for row in Operation.objects.all()] == [{"rolling": rolling}] * 2
+
+
+@pytest.mark.parametrize("action", ["stop", "restart", "rolling_restart"])
 def test_a_warning_is_shown_and_asked_about_before_a_process_ends(site: Client, action: str) -> None:
     careful = make_service("careful", warning="Votes are being counted.")
     plain = make_service("plain")
@@ -77,7 +84,8 @@ def test_a_warning_is_shown_and_asked_about_before_a_process_ends(site: Client, 
         },
     )
     assert answer.status_code == 302
-    assert asked() == [(f"service.{action}", "careful"), (f"service.{action}", "plain")]
+    kind = f"service.{action.removeprefix('rolling_')}"
+    assert asked() == [(kind, "careful"), (kind, "plain")]
     assert set(Operation.objects.values_list("reason", flat=True)) == {"maintenance"}
 
 

@@ -55,6 +55,15 @@ def test_services_that_need_each_other_go_together(site: Client) -> None:
     assert not Service.objects.exists()
 
 
+def test_a_service_goes_with_its_copies_and_what_they_need(site: Client) -> None:
+    web, database = make_service("web", instances=3), make_service("database")
+    Dependency.objects.create(service=web, needs=database)
+    assert "Services: 4" in delete(site, web, database, confirm=False).content.decode()
+    delete(site, database, web)
+    assert not Service.objects.exists()
+    assert deleted() == {"web", "web-2", "web-3", "database"}
+
+
 def test_a_service_that_another_needs_stays_and_says_who(site: Client) -> None:
     a, b = make_service("a", name="Frontend"), make_service("b", name="Backend")
     Dependency.objects.create(service=a, needs=b)

@@ -50,7 +50,7 @@
     service: (key) => request("GET", of(key)),
     history: (key) => request("GET", `${of(key)}/history?limit=50`),
     act: (key, verb, body) => request("POST", `${of(key)}/${verb}`, body),
-    batch: (verb, keys, reason) => request("POST", "/api/services/batch", { action: verb, services: keys, reason }),
+    batch: (verb, keys, reason, rolling = false) => request("POST", "/api/services/batch", { action: verb, services: keys, reason, rolling }),
     streams: () => request("GET", "/api/events/stats"),
   };
 })();

@@ -15,9 +15,13 @@
   const logRoot = document.getElementById("log");
   if (logRoot) medimgr.log = new medimgr.LogTail(logRoot, key, medimgr.client);
 
+  const copiesRoot = document.getElementById("copies");
+  const copies = copiesRoot && new medimgr.Copies(copiesRoot, store, key);
+
   const paint = medimgr.batch(() => {
     const item = store.items.get(key);
     if (!item) return;
+    copies?.paint();
     const wrong = attention.troubles(store.all());
     row.show(item, wrong.get(key));
     medimgr.setTroubles(wrong.has(key) ? 1 : 0);

@@ -202,11 +202,16 @@
   });
 
   // --- selection and actions -----------------------------------------------------------------------------
+  function allowByRight(button, verb) {
+    const right = actions.rightOf(verb);
+    medimgr.allow(button, page.may[right] ? "" : `Your account lacks the permission monitoring.${right}_service. Ask an administrator for it.`);
+  }
+
   function paintSelection() {
     const bar = document.getElementById("selection");
     bar.hidden = picked.size === 0;
     medimgr.setText(document.getElementById("selection-text"), `${picked.size} selected`);
-    for (const button of bar.querySelectorAll("[data-batch]")) medimgr.allow(button, page.may[button.dataset.batch] ? "" : `Your account lacks the permission monitoring.${button.dataset.batch}_service.`);
+    for (const button of bar.querySelectorAll("[data-batch]")) allowByRight(button, button.dataset.batch);
     for (const [key, { root }] of list.rows) {
       const on = picked.has(key);
       if (root.classList.contains("picked") === on) continue;
@@ -252,6 +257,19 @@
     if (refusal) medimgr.notice(refusal, { level: "info", seconds: 6 });
     else actions.ask(store, [...picked], button.dataset.batch);
   });
+  /** The keys of the rows under the heading of a group. */
+  function keysUnder(heading) {
+    const keys = [];
+    for (let next = heading.nextElementSibling; next && next.classList.contains("service"); next = next.nextElementSibling) keys.push(next.dataset.service);
+    return keys;
+  }
+  list.body.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-group-action]");
+    if (!button) return;
+    const refusal = medimgr.refusal(button);
+    if (refusal) medimgr.notice(refusal, { level: "info", seconds: 6 });
+    else actions.ask(store, keysUnder(button.closest("tr.group")), button.dataset.groupAction);
+  });
   document.querySelector(".on-all").addEventListener("click", (event) => {
     const button = event.target.closest("[data-all]");
     if (!button) return;
@@ -264,8 +282,9 @@
   // --- begin ---------------------------------------------------------------------------------------------
   for (const box of document.querySelectorAll("#pick-all, [data-pick], [data-sort]")) box.disabled = false;
   for (const button of document.querySelectorAll("[data-all]")) {
-    medimgr.allow(button, page.may[button.dataset.all] ? "" : `Your account lacks the permission monitoring.${button.dataset.all}_service. Ask an administrator for it.`);
+    allowByRight(button, button.dataset.all);
   }
+  for (const button of document.querySelectorAll("[data-group-action]")) allowByRight(button, button.dataset.groupAction);
   for (const [key, row] of list.rows) {
     const item = store.items.get(key);
     if (item) row.show(item, wrong.get(key));

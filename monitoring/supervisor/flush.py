@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -88,13 +89,36 @@ def flush(batch: Batch, lease: Lease, published: Published) -> None:
         published.learn(status)
 
 
-def close_lost_runs(node: str, alive: Iterable[str]) -> int:
+def close_lost_runs(node: str, alive: Iterable[RunRow]) -> int:
     """End the runs of ``node`` that the table shows as open although they are not in ``alive``."""
+    living = list(alive)
     open_runs = Run.objects.filter(node=node, ended_at__isnull=True)
     with transaction.atomic():
-        return open_runs.exclude(run_id__in=[UUID(run_id) for run_id in alive]).update(
-            ended_at=timezone.now(), exit_source=ExitSource.UNKNOWN
-        )
+        replaced = _close_replaced(living, living)
+        rest = open_runs.exclude(run_id__in=[UUID(run.run_id) for run in living])
+        return replaced + rest.update(ended_at=timezone.now(), exit_source=ExitSource.UNKNOWN)
+
+
+def _close_replaced(living: Iterable[RunRow], rows: Iterable[RunRow]) -> int:
+    """End the open runs of services that have a newer, living one; but none of ``rows``.
+
+    Their supervisor died before it could write that, and they would stand in the way of the constraint
+    for ever. A run has ended before the next one of its service began, at the latest.
+    """
+    began: dict[int | None, datetime] = {run.service: run.started_at for run in living if run.service}
+    if not began:
+        return 0
+    lost = Run.objects.filter(service__in=began, ended_at__isnull=True).exclude(
+        run_id__in=[UUID(run.run_id) for run in rows]
+    )
+    now = timezone.now()
+    closed = 0
+    for run in lost:
+        run.ended_at = max(run.started_at, min(now, began.get(run.service_id, now)))
+        run.exit_source = ExitSource.UNKNOWN
+        run.save(update_fields=["ended_at", "exit_source"])
+        closed += 1
+    return closed
 
 
 def _present(batch: Batch) -> set[int]:
@@ -110,13 +134,7 @@ def _write_runs(rows: list[RunRow], present: set[int], node: str) -> None:
     if not rows:
         return
     rows = [run if run.service in present else replace(run, service=None) for run in rows]
-    begun = {run.service: run.run_id for run in rows if run.service and run.ended_at is None}
-    if begun:
-        # A run that the table shows as open although its service has a newer one: its end was never
-        # written. It would stand in the way of the constraint for ever.
-        Run.objects.filter(service__in=begun, ended_at__isnull=True).exclude(
-            run_id__in=[UUID(run.run_id) for run in rows]
-        ).update(ended_at=timezone.now(), exit_source=ExitSource.UNKNOWN)
+    _close_replaced([run for run in rows if run.ended_at is None], rows)
     # Ends first: the constraint "one live run per service" is checked row by row.
     _upsert([run for run in rows if run.ended_at is not None], node)
     _upsert([run for run in rows if run.ended_at is None], node)

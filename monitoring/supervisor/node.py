@@ -112,8 +112,8 @@ class Supervisor:
             self.entries, journal, opening.rebooted, node=starter.node, data_dir=starter.data_dir
         )
         self._admission.declarations_changed()
-        alive = frozenset(one.entry.situation.run_id for one in found if one.entry.process is not None)
-        self._store.connect(self, self._loop.call_soon_threadsafe, alive)
+        alive = [one.entry.run for one in found if one.entry.process is not None]
+        self._store.connect(self, self._loop.call_soon_threadsafe, tuple(run for run in alive if run))
         for one in found:
             if one.entry.process is not None:
                 self._ending.watch(one.entry)

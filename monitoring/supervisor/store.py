@@ -24,7 +24,7 @@ from monitoring.supervisor import lease as leases
 from monitoring.supervisor.declarations import Declarations
 from monitoring.supervisor.lease import Lease, NodeTaken
 from monitoring.supervisor.operation_rows import OperationRows
-from monitoring.supervisor.records import Declared, Opening, Order
+from monitoring.supervisor.records import Declared, Opening, Order, RunRow
 from monitoring.supervisor.writes import Batch, WriteQueue
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class Store:
         self._stop = threading.Event()
         self._news = threading.Event()
         self._reload = threading.Event()
-        self._alive: frozenset[str] | None = None
+        self._alive: tuple[RunRow, ...] | None = None
         self._receiver: Receiver | None = None
         self._call: Callable[..., object] | None = None
         self._threads = [
@@ -104,7 +104,7 @@ class Store:
         for thread in self._threads:
             thread.start()
 
-    def connect(self, receiver: Receiver, call: Callable[..., object], alive: frozenset[str]) -> None:
+    def connect(self, receiver: Receiver, call: Callable[..., object], alive: tuple[RunRow, ...]) -> None:
         """Deliver to ``receiver`` from now on. ``alive``: the runs whose processes were found."""
         self._receiver, self._call, self._alive = receiver, call, alive
         self._news.set()

@@ -181,18 +181,22 @@ class Chaos:
         self._thaw()
         if not self._ward.running().alive:
             self._start_supervisor()
-        # What crashes by itself never comes to rest.
-        crashing = next(service for service in self._services if service.key == "crashing")
         end = time.monotonic() + _SETTLE_SECONDS
-        while time.monotonic() < end:
-            with suppress(Problem):
-                self._ward.ask(crashing, "stop")
-                break
-            time.sleep(0.1)
+        # What crashes by itself never comes to rest, nor does what waits for one that is stopped.
+        self._insist("crashing", "stop", end)
+        self._insist("plain", "start", end)
         quiet_since = time.monotonic()
         while time.monotonic() < end and time.monotonic() - quiet_since < 1.5:
             if not self._at_rest():
                 quiet_since = time.monotonic()
+            time.sleep(0.1)
+
+    def _insist(self, key: str, verb: Verb, end: float) -> None:
+        service = next(service for service in self._services if service.key == key)
+        while time.monotonic() < end:
+            with suppress(Problem):
+                self._note(f"{verb}: {key}, {self._ward.ask(service, verb)}")
+                return
             time.sleep(0.1)
 
     def _at_rest(self) -> bool:

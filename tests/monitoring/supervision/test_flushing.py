@@ -2,7 +2,7 @@
 
 from collections import deque
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -139,12 +139,24 @@ def test_an_open_run_that_nobody_ended_does_not_stand_in_the_way(lease: Lease) -
     assert Run.objects.exclude(ended_at=None).get().exit_source == ExitSource.UNKNOWN
 
 
+@pytest.mark.parametrize("at_a_take_over", [True, False])
+def test_a_lost_end_is_put_before_the_next_begin(lease: Lease, at_a_take_over: bool) -> None:
+    """Its supervisor has died after it had started the next one and before it wrote anything of that."""
+    service = make_service()
+    flush(runs_of(replace(run(service), started_at=NOW - timedelta(hours=2))), lease, Published())
+    second = replace(run(service), started_at=NOW - timedelta(hours=1))
+    if at_a_take_over:
+        assert close_lost_runs("testnode", [second]) == 1
+    flush(runs_of(second), lease, Published())
+    assert Run.objects.exclude(ended_at=None).get().ended_at == second.started_at
+
+
 def test_runs_that_are_not_alive_are_closed_at_the_start(lease: Lease) -> None:
     one, two = make_service("one"), make_service("two")
     alive, dead = run(one), run(two)
     flush(runs_of(alive, dead), lease, Published())
     Run.objects.create(service_key="elsewhere", node="othernode", started_at=NOW, reason=Reason.BOOT)
-    assert close_lost_runs("testnode", [alive.run_id]) == 1
+    assert close_lost_runs("testnode", [alive]) == 1
     assert set(Run.objects.filter(ended_at=None).values_list("service_key", flat=True)) == {
         "one",
         "elsewhere",

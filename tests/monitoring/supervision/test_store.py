@@ -75,7 +75,7 @@ def store(loop: Loop) -> Iterator[Store]:
 def begin(store: Store, loop: Loop) -> tuple[Declared, ...]:
     store.start()
     opening = store.opening.result(timeout=10)
-    store.connect(loop, now_call, frozenset())
+    store.connect(loop, now_call, ())
     return opening.declared
 
 

@@ -85,11 +85,11 @@ def respawns(kind: type[Peer], beacon: Path, beside: int, samples: int) -> list[
         return found
 
 
-def crowd(kind: type[Peer], beacon: Path, count: int, idle: float) -> list[float | str | None]:
+def crowd(kind: type[Peer], beacon: Path, count: int, idle: float, settle: float) -> list[float | str | None]:
     """Start and stop many services; measure what the supervisor uses in between."""
     with supervised(kind, beacon, count) as (peer, beacons, names):
         up = started(peer, beacons, names)
-        time.sleep(8.0)
+        time.sleep(settle)
         pids = peer.own_pids()
         cpu = cpu_percent(pids, idle)
         figures: list[float | str | None] = [cpu, pss_mb(pids), rss_mb(pids), float(open_files(pids[0]))]
@@ -102,11 +102,11 @@ def crowd(kind: type[Peer], beacon: Path, count: int, idle: float) -> list[float
         return [up, gone, ended, *figures]
 
 
-def take_over(kind: type[Peer], beacon: Path, count: int) -> list[float | str | None]:
+def take_over(kind: type[Peer], beacon: Path, count: int, settle: float) -> list[float | str | None]:
     """Kill the supervisor with -9, start it again, and see what becomes of the services."""
     with supervised(kind, beacon, count) as (peer, beacons, names):
         started(peer, beacons, names)
-        time.sleep(5.0)
+        time.sleep(settle)
         peer.kill()
         time.sleep(1.0)
         beacons.read()
@@ -122,7 +122,7 @@ def take_over(kind: type[Peer], beacon: Path, count: int) -> list[float | str | 
                 if os.path.exists(f"/proc/{pid}/fd") and _pidfds(pid) >= count:
                     adopted = time.monotonic() - began
                 time.sleep(0.005)
-        beacons.wait(lambda: False, 8.0)
+        beacons.wait(lambda: False, settle)
         same = sum(beacons.pid[name] == pid and os.path.exists(f"/proc/{pid}") for name, pid in pids.items())
         return [float(survived), adopted, float(same), float(beacons.doubled())]
 
@@ -146,6 +146,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--beside", type=int, default=300, help="services idle beside a crash (300)")
     parser.add_argument("--samples", type=int, default=100, help="crashes that are measured (100)")
     parser.add_argument("--idle", type=float, default=20.0, help="seconds of doing nothing (20)")
+    parser.add_argument("--settle", type=float, default=8.0, help="seconds for a crowd to come to rest (8)")
     parser.add_argument("--rounds", type=int, default=1, help="medians of so many runs (1)")
     parser.add_argument("--restarts", type=int, default=0, help="also: memory over so many restarts")
     asked = parser.parse_args(arguments)
@@ -225,7 +226,9 @@ def _print_respawns(kinds: list[type[Peer]], beacon: Path, asked: argparse.Names
 
 def _print_crowd(kinds: list[type[Peer]], beacon: Path, asked: argparse.Namespace) -> None:
     def measure(kind: type[Peer]) -> list[float | str | None]:
-        return _middle([crowd(kind, beacon, asked.services, asked.idle) for _ in range(asked.rounds)])
+        return _middle(
+            [crowd(kind, beacon, asked.services, asked.idle, asked.settle) for _ in range(asked.rounds)]
+        )
 
     columns = [
         Column("all started", "s", 2),
@@ -244,12 +247,12 @@ def _print_take_over(kinds: list[type[Peer]], beacon: Path, asked: argparse.Name
     count = asked.services
 
     def measure(kind: type[Peer]) -> list[float | str | None]:
-        return take_over(kind, beacon, count if kind is Medimgr else min(count, 20))
+        return take_over(kind, beacon, count if kind is Medimgr else min(count, 20), asked.settle)
 
     columns = [
         Column("alive after kill -9", "", 0, ratio=False),
         Column("all watched again", "s", 2, ratio=False),
-        Column("same process 8 s later", "", 0, ratio=False),
+        Column("the same process afterwards", "", 0, ratio=False),
         Column("doubled", "", 0, ratio=False),
     ]
     print(f"### kill -9 of the supervisor and start again ({count} services; peers 20)\n")

@@ -1,5 +1,6 @@
 """Prints figures side by side, and how they compare with the first row."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -47,7 +48,7 @@ def median(values: Sequence[float]) -> float:
 def percentile(values: Sequence[float], percent: float) -> float:
     """Return the nearest-rank percentile of ``values``."""
     ranked = sorted(values)
-    return ranked[max(0, min(len(ranked) - 1, round(percent / 100 * len(ranked) + 0.5) - 1))]
+    return ranked[max(0, math.ceil(percent / 100 * len(ranked)) - 1)]
 
 
 def spread(values: Sequence[float]) -> list[float]:

@@ -123,16 +123,16 @@ async def _look_for(text: str, words: str, reader: asyncio.StreamReader, deadlin
     """Return once ``text`` has come. Raises Bad where it does not, by the end of the answer or in time."""
     wanted = text.encode("utf-8", "replace")
     body = _Body(wanted)
-    why = "without the text"
+    why = f"without the text {text!r}"
     try:
         async with asyncio.timeout_at(deadline):
             await body.read(reader)
     except TimeoutError:
-        why = "but did not go on with the text in time"
+        why = f"and had not sent the text {text!r} in time"
     except (ValueError, OSError, asyncio.IncompleteReadError):
-        why = "with something that is not HTTP behind it, without the text"
+        why = f"and then something that is not HTTP, without the text {text!r}"
     if not body.found:
-        raise Bad(f"{words} {why} {text!r}")
+        raise Bad(f"{words} {why}")
 
 
 class _Body:

@@ -20,6 +20,8 @@ from medimgr.lib.units import clock
 from medimgr.lib.uptime import process_uptime_seconds
 from monitoring.api import router as services
 from monitoring.api import status_router as status
+from monitoring.import_api import router as imports
+from monitoring.log_api import router as logs
 from operations.api import router as operations
 
 PROBLEM_SCHEMA: dict[str, Any] = {
@@ -119,7 +121,9 @@ api = ProblemAPI(
 register_problem_handlers(api)
 api.add_router("", public)
 api.add_router("/status", status)
+api.add_router("/services", imports)  # before "/services/{key}"
 api.add_router("/services", services)
+api.add_router("/services", logs)
 api.add_router("/operations", operations)
 api.add_router("/events", events)
 

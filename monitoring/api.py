@@ -5,7 +5,6 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.http.response import HttpResponseBase
 from django.utils import timezone
 from ninja import Query, Router
 from ninja.responses import Status as Answer
@@ -13,7 +12,7 @@ from ninja.responses import Status as Answer
 from medimgr.lib.access import demand
 from medimgr.lib.api_parameters import IdempotencyKey, Page, Text
 from medimgr.lib.units import clock
-from monitoring import declared, log_pages, schemas
+from monitoring import declared, schemas
 from monitoring.actions import Refusal, Verb, request_action, request_actions
 from monitoring.exceptions import UnknownNode, UnknownService
 from monitoring.models import Node, Service, Transition
@@ -122,18 +121,6 @@ def history(request: HttpRequest, key: str, page: Query[Page]) -> dict[str, Any]
     demand(request.user, "view", Service)
     rows = Transition.objects.filter(service=service_called(key))
     return {"count": rows.count(), "items": [row.public() for row in page.cut(rows)]}
-
-
-@router.get("/{key}/log", response=schemas.LogShape, summary="Its log")
-def log(request: HttpRequest, key: str, wanted: Query[schemas.LogQuery]) -> HttpResponseBase | dict[str, Any]:
-    """The last lines; what came after an offset; or, with download=1, the file as text."""
-    demand(request.user, "tail", Service)
-    service = service_called(key)
-    if wanted.download:
-        return log_pages.download(service)
-    if wanted.offset is not None:
-        return log_pages.after(service, wanted.offset, wanted.inode)
-    return log_pages.last_lines(service, wanted.lines)
 
 
 def _accept(

@@ -50,3 +50,31 @@ class NoLogYet(MonitoringProblem):
 
     code = "no-log-yet"
     status = 404
+
+
+class NoSuchArchive(MonitoringProblem):
+    """That part of the log is not kept any more."""
+
+    code = "no-such-archive"
+    status = 404
+
+
+class BadPattern(MonitoringProblem):
+    """The regular expression makes no sense."""
+
+    code = "bad-pattern"
+    status = 422
+
+
+class SearchTooSlow(MonitoringProblem):
+    """This regular expression takes too long on this log: search for plain text, or for something simpler."""
+
+    code = "search-too-slow"
+    status = 422
+
+
+class SearchBusy(MonitoringProblem):
+    """Others are searching by regular expressions at this moment: try again soon, or search for plain text."""
+
+    code = "search-busy"
+    status = 503

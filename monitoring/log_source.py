@@ -1,5 +1,7 @@
 """A service's log on a page's stream: ``?log=<service key>`` and, to go on, ``&log_offset=&log_inode=``.
 
+``&log_stream=stderr`` is that of stderr, where it is apart.
+
 The file is the buffer: while a client does not read, nothing is read for it, and a client that falls far
 behind is taken to the end of the file and told how much it has missed.
 """
@@ -44,7 +46,7 @@ def open_log_source(user: Any, key: str, parameters: Mapping[str, str]) -> "LogS
     if service is None:
         raise UnknownService(f"There is no service with the key {key!r} any more.")
     try:
-        path = log_path(service)
+        path = log_path(service, "stderr" if parameters.get("log_stream") == "stderr" else "stdout")
     except LogElsewhere as problem:
         return LogSource(key, None, problem=problem.detail)
     return LogSource(

@@ -101,17 +101,6 @@ class History(BaseModel):
     items: list[TransitionShape]
 
 
-class LogShape(BaseModel):
-    """Some lines of a log, and where to go on from."""
-
-    service: str
-    lines: list[str]
-    offset: int = Field(description="Ask for this offset, with this inode, to go on.")
-    inode: int
-    reset: bool = Field(description="The file is another one than asked for: begin anew.")
-    skipped: int = Field(description="Bytes between the offset asked for and the first line.")
-
-
 class ServiceFilter(BaseModel):
     """Which services are wanted."""
 
@@ -121,15 +110,6 @@ class ServiceFilter(BaseModel):
     node: Text | None = None
     limit: int = Field(1000, ge=1, le=10_000, description="At most so many items.")
     offset: int = Field(0, ge=0, le=10**9, description="Pass over so many items first.")
-
-
-class LogQuery(BaseModel):
-    """Which part of a log is wanted: the last lines, or what came after an offset."""
-
-    lines: int = Field(200, ge=1, le=5000, description="How many lines from the end.")
-    offset: int | None = Field(None, ge=0, le=2**62, description="Go on from here instead.")
-    inode: int | None = Field(None, ge=0, le=2**64, description="The file that the offset belongs to.")
-    download: bool = Field(False, description="The whole file as an attachment.")
 
 
 class Asked(BaseModel, extra="forbid"):

@@ -75,6 +75,18 @@ def log_end(path: Path) -> int:
     return read_log(path, 1 << 62, 0).end
 
 
+def unbroken_from(path: Path) -> int:
+    """Return the offset from which on nothing is missing: archives can be deleted by hand. Raises OSError."""
+    ledger = read_ledger(path)
+    files = archive_files(path)
+    place = ledger.archived_to
+    for archived in ledger.archives:
+        if archived.end != place or file_of(path, archived, files) is None:
+            break
+        place = archived.start
+    return place
+
+
 def _read(
     path: Path, ledger: Ledger, live: _Live | None, offset: int, limit: int, *, archived_only: bool
 ) -> LogPiece:

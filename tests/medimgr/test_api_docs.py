@@ -21,6 +21,8 @@ PATHS = {
     "/api/services/{key}/restart": {"post"},
     "/api/services/{key}/auto-recovery": {"post"},
     "/api/services/{key}/log": {"get"},
+    "/api/services/{key}/log/archives": {"get"},
+    "/api/services/{key}/log/download": {"get"},
     "/api/services/{key}/history": {"get"},
     "/api/operations": {"get"},
     "/api/operations/stats": {"get"},

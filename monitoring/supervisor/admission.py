@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 
 from monitoring import declaration
-from monitoring.states import Condition, Health, HealthKind, State
+from monitoring.states import Condition, Health, HealthKind, Reason, State
 from monitoring.supervisor.entry import Entry
 from monitoring.supervisor.spec import Needs
 
@@ -98,7 +98,7 @@ class Admission:
             if held:
                 words.append(f"{other.spec.name}, {held}")
             elif not _meets(other, need.condition):
-                why = _NOT_COMING.get(other.state)
+                why = _why_not(other, need.condition)
                 words.append(f"{other.spec.name}, {why}" if why else other.spec.name)
         return f"waiting for {' and '.join(words)}" if words else ""
 
@@ -132,7 +132,19 @@ def startable(entry: Entry) -> bool:
     return entry.state is State.WAITING and not entry.situation.run_id
 
 
+def _why_not(other: Entry, condition: Condition) -> str:
+    if condition is Condition.COMPLETED:
+        if other.state is State.RUNNING:
+            return "which has not completed yet"
+        if other.state is State.EXITED:
+            last = other.situation.reason is not Reason.SCHEDULE
+            return "which has ended without success" if last else "which waits for its schedule"
+    return _NOT_COMING.get(other.state, "")
+
+
 def _meets(other: Entry, condition: Condition) -> bool:
+    if condition is Condition.COMPLETED:
+        return other.state is State.EXITED and other.situation.reason is Reason.COMPLETED
     if other.state is not State.RUNNING:
         return False
     # A service without a probe is as healthy as it can ever be said to be.

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from monitoring.states import HealthKind, State
+from monitoring.states import Hook, State
 from monitoring.supervisor import happenings as happened
 from monitoring.supervisor import situation as to
 from monitoring.supervisor.admission import (
@@ -18,11 +18,15 @@ from monitoring.supervisor.crowding import crowded
 from monitoring.supervisor.ending import Ending
 from monitoring.supervisor.entry import Entry
 from monitoring.supervisor.happenings import Event
+from monitoring.supervisor.hearing import Hearing
+from monitoring.supervisor.hook_commands import HookCommands
 from monitoring.supervisor.prober import Prober
 from monitoring.supervisor.process import SpawnError
+from monitoring.supervisor.readiness import is_told
 from monitoring.supervisor.recording import Recorder
 from monitoring.supervisor.situation import Effect, Timer
 from monitoring.supervisor.starting import Starter
+from monitoring.supervisor.stop_requests import StopRequests
 
 log = logging.getLogger(__name__)
 _TIMER_EVENTS: dict[Timer, type[Any]] = {timer: event for event, timer in happened.TIMERS.items()}
@@ -41,6 +45,9 @@ class Carrying:
         admission: Admission,
         ending: Ending,
         prober: Prober,
+        hooks: HookCommands,
+        requests: StopRequests,
+        hearing: Hearing,
         recorder: Recorder,
     ) -> None:
         """``feed`` gives an event to the machine; ``wake`` is called when a place to start is free."""
@@ -51,6 +58,9 @@ class Carrying:
         self._admission = admission
         self._ending = ending
         self._prober = prober
+        self._hooks = hooks
+        self._requests = requests
+        self._hearing = hearing
         self._recorder = recorder
         self._deeds: dict[type[Effect], Callable[[Entry, Any], None]] = {
             to.Spawn: self._spawn,
@@ -61,6 +71,13 @@ class Carrying:
             to.CancelTimer: self._disarm,
             to.StartProbing: self._start_probing,
             to.StopProbing: self._stop_probing,
+            to.RunHook: self._run_hook,
+            to.CancelHook: self._cancel_hook,
+            to.AskToStop: self._ask,
+            to.StopAsking: self._ask_no_more,
+            to.WatchReady: self._watch_ready,
+            to.UnwatchReady: self._unwatch_ready,
+            to.Tell: self._tell,
         }
 
     def carry_out(self, entry: Entry, effect: Effect) -> None:
@@ -73,7 +90,7 @@ class Carrying:
         run_id = effect.run_id
         self._admission.take_place(entry.key, run_id)
         try:
-            process = self._starter.start(entry, run_id)
+            process = self._starter.start(entry, run_id, self._hearing.listen)
         except SpawnError as error:
             log.warning("%s: %s", entry.key, error.detail)
             self._admission.leave_place(entry.key)
@@ -85,7 +102,7 @@ class Carrying:
             detail = f"{type(error).__name__}: {error}"
             self._feed(entry, happened.SpawnFailed(run_id, "spawn-failed", detail))
             return
-        if entry.spec.health.kind is not HealthKind.NONE:
+        if is_told(entry.spec):
             self._loop.call_later(PLACE_SECONDS, self._place_over, entry.key, run_id)
         else:
             latest = self._loop.time() + PLACE_SECONDS_UNPROBED
@@ -115,6 +132,34 @@ class Carrying:
 
     def _sweep(self, entry: Entry, effect: to.Sweep) -> None:
         self._ending.sweep(entry, effect.run_id)
+
+    # --- what goes with them -------------------------------------------------------------------------
+
+    def _run_hook(self, entry: Entry, effect: to.RunHook) -> None:
+        if effect.hook is Hook.PRE_START:
+            self._admission.take_place(entry.key, effect.run_id)
+            self._loop.call_later(PLACE_SECONDS, self._place_over, entry.key, effect.run_id)
+        self._hooks.run(entry, effect.run_id, effect.hook)
+
+    def _cancel_hook(self, entry: Entry, effect: to.CancelHook) -> None:
+        self._hooks.cancel(entry, effect.hook)
+
+    def _ask(self, entry: Entry, effect: to.AskToStop) -> None:
+        self._requests.ask(entry, effect.run_id)
+
+    def _ask_no_more(self, entry: Entry, effect: to.StopAsking) -> None:
+        del effect
+        self._requests.cancel(entry.key)
+
+    def _watch_ready(self, entry: Entry, effect: to.WatchReady) -> None:
+        self._hearing.await_ready(entry, effect.run_id, effect.readiness)
+
+    def _unwatch_ready(self, entry: Entry, effect: to.UnwatchReady) -> None:
+        del effect
+        self._hearing.await_no_more(entry.key)
+
+    def _tell(self, entry: Entry, effect: to.Tell) -> None:
+        self._recorder.tell(entry, effect.reason, effect.detail)
 
     # --- clocks -----------------------------------------------------------------------------------
 

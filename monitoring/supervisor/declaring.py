@@ -9,6 +9,7 @@ from monitoring.supervisor.admission import Admission
 from monitoring.supervisor.entry import Entry
 from monitoring.supervisor.happenings import Boot, Deleted, Event, SpecChanged
 from monitoring.supervisor.journal import spec_digest
+from monitoring.supervisor.policy import FLAPPING_STREAK
 from monitoring.supervisor.records import Declared
 from monitoring.supervisor.situation import Situation
 
@@ -98,12 +99,17 @@ class Declaring:
 def entry_of(declared: Declared) -> Entry:
     """Return a service as the database last knew it."""
     status = declared.status
+    state = status.state if status.state is not State.UNKNOWN else State.STOPPED
+    if state is State.STARTING and status.pid is None:
+        # There was no process yet: it may have been its pre-start hook that ran. It is started anew.
+        state = State.WAITING
     return Entry(
         service=declared.service,
         spec=declared.spec,
         since=status.since,
+        next_run_at=status.next_run_at,
         situation=Situation(
-            state=status.state if status.state is not State.UNKNOWN else State.STOPPED,
+            state=state,
             intent=status.intent,
             # Every take-over is news, the second in a row too.
             reason=status.reason if status.reason is not Reason.ADOPTED else Reason.NONE,
@@ -111,6 +117,8 @@ def entry_of(declared: Declared) -> Entry:
             cause=status.reason,
             restarts=status.restarts,
             auto_recovery=status.auto_recovery,
+            flapping=status.flapping,
+            streak=FLAPPING_STREAK if status.flapping else 0,
             held=not status.auto_recovery and status.state in (State.EXITED, State.FATAL),
         ),
     )

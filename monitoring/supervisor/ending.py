@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 
-from monitoring.states import Reason, State
+from monitoring.states import Hook, Reason, State
 from monitoring.supervisor import happenings as happened
 from monitoring.supervisor import policy
 from monitoring.supervisor.entry import Entry
@@ -124,6 +124,9 @@ class Ending:
         if entry.process is None:
             entry.let_go()
             entry.identity = None
-            self._starter.forget_soon(key)
-            self._loop.call_soon(self._starter.forget_stale)
+            if entry.spec.hooks and entry.spec.hook(Hook.POST_STOP):
+                self._starter.only_its_end(entry)
+            else:
+                self._starter.forget_soon(key)
+                self._loop.call_soon(self._starter.forget_stale)
             self._feed(entry, happened.TreeGone(run_id))

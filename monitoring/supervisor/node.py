@@ -9,6 +9,8 @@ import logging
 import random
 from collections import deque
 from collections.abc import Callable, Iterable
+from pathlib import Path
+from urllib.parse import quote
 from uuid import uuid4
 
 from monitoring.states import LIVE, Reason, State
@@ -22,6 +24,8 @@ from monitoring.supervisor.declaring import Declaring
 from monitoring.supervisor.ending import Ending
 from monitoring.supervisor.entry import Entry
 from monitoring.supervisor.happenings import Event
+from monitoring.supervisor.hearing import Hearing
+from monitoring.supervisor.hook_commands import HookCommands
 from monitoring.supervisor.journal import JournalEntry
 from monitoring.supervisor.machine import step
 from monitoring.supervisor.measuring import Measuring
@@ -32,8 +36,10 @@ from monitoring.supervisor.probes import ProbeResult
 from monitoring.supervisor.recording import Recorder
 from monitoring.supervisor.records import HANDED_OVER, HANDED_OVER_DETAIL, Declared, Opening, Order
 from monitoring.supervisor.recycling import Recycling
+from monitoring.supervisor.scheduling import Scheduling
 from monitoring.supervisor.situation import Record, Situation
 from monitoring.supervisor.starting import Starter
+from monitoring.supervisor.stop_requests import StopRequests
 from monitoring.supervisor.store import Store
 
 log = logging.getLogger(__name__)
@@ -76,9 +82,16 @@ class Supervisor:
         self._closing = Closing(self.entries, self.feed, self._admission.dependents)
         self._recycling = Recycling(self.entries, loop, self.feed)
         measuring.measured = self._recycling.look
-        self._probing = CommandRunner(
-            loop, node=starter.node, data_dir=starter.data_dir, nofile=starter.nofile
+        self._probing, self._commands = (
+            CommandRunner(loop, node=starter.node, data_dir=starter.data_dir, nofile=starter.nofile)
+            for _ in range(2)
         )
+        prober = Prober(loop, self._probed, draw, commands=self._probing)
+        place = Path(starter.data_dir) / "notify" / quote(starter.node, safe="")
+        self._hearing = Hearing(
+            loop, self.entries, place, self.feed, served=self._recycling.served, well=prober.heard
+        )
+        self._scheduling = Scheduling(loop, self.entries, self.feed, self._rescheduled)
         self._ending = Ending(
             loop,
             self.entries,
@@ -88,7 +101,7 @@ class Supervisor:
             feed=self.feed,
             wake=self._drain,
             orphans=orphans,
-            commands=lambda: self._probing.pids,
+            commands=lambda: self._probing.pids | self._commands.pids,
         )
         self._carrying = Carrying(
             loop,
@@ -97,7 +110,10 @@ class Supervisor:
             starter=starter,
             admission=self._admission,
             ending=self._ending,
-            prober=Prober(loop, self._probed, draw, commands=self._probing),
+            prober=prober,
+            hooks=HookCommands(loop, self._commands, starter, self.feed),
+            requests=StopRequests(loop, self._commands, self.feed),
+            hearing=self._hearing,
             recorder=self._recorder,
         )
 
@@ -117,6 +133,7 @@ class Supervisor:
         for one in found:
             if one.entry.process is not None:
                 self._ending.watch(one.entry)
+                self._listen(one.entry)
             else:
                 self._recorder.lost(one.entry)
             if one.unwritten is not None:
@@ -152,6 +169,13 @@ class Supervisor:
         if not self.done.done():
             self._desk.close(HANDED_OVER_DETAIL, HANDED_OVER)
             self.done.set_result(0)
+
+    def close(self) -> None:
+        """End what this supervisor itself runs beside the services; the last call, once it is done."""
+        self._scheduling.close()
+        self._hearing.close()
+        self._commands.close()
+        self._probing.close()
 
     def node_lost(self, message: str) -> None:
         """Another supervisor has the node: end at once and leave the services as they are."""
@@ -197,6 +221,8 @@ class Supervisor:
     def _buried(self, key: str) -> None:
         self._starter.forget(key)
         self._admission.leave_place(key)
+        self._hearing.forget(key)
+        self._scheduling.forget(key)
 
     # --- one event after the other ----------------------------------------------------------------
 
@@ -207,7 +233,7 @@ class Supervisor:
 
     def _drain(self) -> None:
         """Take all events that wait, and whatever follows from them, in this turn."""
-        if self._draining:
+        if self._draining or self.done.done():
             return
         self._draining = True
         try:
@@ -235,6 +261,8 @@ class Supervisor:
         before = entry.situation
         after, effects = step(before, event, entry.spec, self._loop.time(), self._draw(-1.0, 1.0))
         entry.situation = after
+        if entry.spec.schedule or entry.next_run_at is not None:
+            self._scheduling.keep(entry)
         self._closing.changed(entry)
         for effect in effects:
             if type(effect) is Record:
@@ -265,6 +293,16 @@ class Supervisor:
         self.feed(entry, happened.Waits(unmet))
         if not unmet and startable(entry):
             self._admission.offer(entry)
+
+    def _rescheduled(self, entry: Entry) -> None:
+        if entry.service is not None and not entry.deleted:
+            self._store.queue.put(entry.status())
+
+    def _listen(self, entry: Entry) -> None:
+        try:
+            self._hearing.listen(entry.spec)
+        except OSError as error:
+            log.warning("%s: %s", entry.key, error)
 
     def _admit_next(self) -> bool:
         entry = self._admission.next()

@@ -316,9 +316,11 @@ class OperationsDesk:
 
     def _judge_start(self, entry: Entry, followed: _Followed) -> None:
         s = entry.situation
-        new_run = followed.order.kind == handlers.START or s.run_id != followed.old_run
+        kind = followed.order.kind
+        new_run = kind == handlers.START or s.run_id != followed.old_run
         completed = s.state is State.EXITED and s.reason is Reason.COMPLETED
-        if completed or (s.state is State.RUNNING and new_run):
+        waits_for_its_time = s.state is State.EXITED and kind == handlers.START and entry.spec.schedule
+        if completed or waits_for_its_time or (s.state is State.RUNNING and new_run):
             self._end(entry.key, "SUCCESS")
         elif s.state in (State.FATAL, State.EXITED, State.BACKOFF, State.STOPPED):
             code = s.reason or s.state.lower()

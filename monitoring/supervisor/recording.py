@@ -33,20 +33,32 @@ class Recorder:
         # That it was taken over belongs into its history, although it has been RUNNING all along.
         taken_over = after.reason is Reason.ADOPTED and before.reason is not Reason.ADOPTED
         if moved or taken_over:
-            self._queue.put(
-                TransitionRow(
-                    service=entry.service,
-                    at=now,
-                    before=effect.before,
-                    after=effect.after,
-                    reason=after.reason,
-                    detail=fitting(after.detail),
-                    pid=after.pid or before.pid,
-                    run_id=after.run_id or before.run_id,
-                    operation=self._operation_of(entry.key),
-                )
-            )
+            self._transition(entry, effect, now, after.reason, after.detail, before)
         self._queue.put(entry.status())
+
+    def tell(self, entry: Entry, reason: Reason, detail: str) -> None:
+        """Put something into the history of ``entry`` that has not changed its state."""
+        if entry.service is not None and not entry.deleted:
+            s = entry.situation
+            self._transition(entry, Record(s.state, s.state), datetime.now(UTC), reason, detail, s)
+
+    def _transition(
+        self, entry: Entry, states: Record, now: datetime, reason: Reason, detail: str, before: Situation
+    ) -> None:
+        assert entry.service is not None  # noqa: S101
+        self._queue.put(
+            TransitionRow(
+                service=entry.service,
+                at=now,
+                before=states.before,
+                after=states.after,
+                reason=reason,
+                detail=fitting(detail),
+                pid=entry.situation.pid or before.pid,
+                run_id=entry.situation.run_id or before.run_id,
+                operation=self._operation_of(entry.key),
+            )
+        )
 
     def begun(self, entry: Entry) -> None:
         """Put down the run that has just been spawned."""

@@ -58,8 +58,11 @@ class Starter:
         self._equipment = equipment or (lambda _: Equipment())
         self._stale: set[str] = set()
 
-    def start(self, entry: Entry, run_id: str) -> Process:
-        """Start a process for ``entry`` and fill in what is known about the run. Raises SpawnError."""
+    def start(self, entry: Entry, run_id: str, listen: Callable[[ServiceSpec], Mapping[str, str]]) -> Process:
+        """Start a process for ``entry`` and fill in what is known about the run. Raises SpawnError.
+
+        ``listen`` begins to listen to the service and returns the variables by which it finds us.
+        """
         spec = entry.spec
         if not spec.builtin:
             self._check_ports(spec)
@@ -78,11 +81,14 @@ class Starter:
         try:
             if equipment.before_spawn is not None:
                 equipment.before_spawn()
+            found_by = listen(spec)
             process = Process.spawn(
                 spec,
                 run_id,
                 pass_fds=equipment.pass_fds,
-                extra_env=equipment.environment,
+                extra_env={**found_by, **(equipment.environment or {})}
+                if found_by
+                else equipment.environment,
                 node=self.node,
                 nofile=self.nofile,
             )
@@ -117,6 +123,22 @@ class Starter:
             self._journal.remove(key)
         except OSError as error:
             log.warning("%s: the journal entry cannot be removed: %s", key, error)
+
+    def only_its_end(self, entry: Entry) -> None:
+        """Write down that of the run no process is left, only a command that goes with its end."""
+        run = entry.run
+        if run is not None:
+            self.write_down(
+                JournalEntry(
+                    key=entry.key,
+                    run_id=run.run_id,
+                    reason=run.reason,
+                    started_at=run.started_at,
+                    spec_digest=entry.started_digest,
+                    log_offset=run.log_offset,
+                    boot_id=run.boot_id,
+                )
+            )
 
     def forget_soon(self, key: str) -> None:
         """The same at the next :meth:`forget_stale`, unless a new run replaces the entry before that.

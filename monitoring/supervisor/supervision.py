@@ -155,6 +155,7 @@ def _run(
         logs.start()
         return loop.run_until_complete(supervisor.done)
     finally:
+        supervisor.close()
         logs.close()
         tasks = asyncio.all_tasks(loop)
         for task in tasks:

@@ -72,6 +72,15 @@ def declare(parser: CommandParser) -> None:
     tail.add_argument("key", metavar="KEY", help="Which service.")
     tail.add_argument("-n", "--lines", type=_lines, default=20, help="So many lines (default 20).")
     tail.add_argument("-f", "--follow", action="store_true", help="Go on until Ctrl-C.")
+    tail.add_argument(
+        "--search", default="", metavar="TEXT", help="Only lines with this text, from the archives, too."
+    )
+    tail.add_argument(
+        "--stderr",
+        dest="of_stderr",  # the command's own stderr is one of Django's options
+        action="store_true",
+        help="The log of stderr, where that is apart.",
+    )
 
     importing = commands.add_parser(
         "import",

@@ -99,13 +99,16 @@ class Command(BaseCommand):
 
     def _tail(self, options: dict[str, Any]) -> None:
         service = selection.named([options["key"]])[0]
-        offset, inode = log_tail.show(service, options["lines"], self._write)
+        wanted = log_tail.Wanted(
+            options["lines"], options["search"], "stderr" if options["of_stderr"] else "stdout"
+        )
+        place = log_tail.show(service, wanted, self._write, self.stderr.write)
         if options["follow"]:
             try:
-                log_tail.follow(service, offset, inode, self._write, self.stderr.write)
+                log_tail.follow(service, wanted, place, self._write, self.stderr.write)
             except KeyboardInterrupt:
                 return
-        elif not inode:
+        elif not place.inode and not place.offset:
             raise log_tail.NoLog(f"{service.key} has not written a log yet: there is no {service.log_path}.")
 
     def _import(self, options: dict[str, Any]) -> None:

@@ -13,11 +13,12 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 
 from medimgr.lib.access import may
-from medimgr.lib.admin_classes import ModelAdmin, TabularInline
+from medimgr.lib.admin_classes import TabularInline
 from monitoring import declared
 from monitoring.actions import Verb
 from monitoring.admin_actions import act
 from monitoring.admin_fieldsets import fieldsets
+from monitoring.admin_importing import ImportingServices
 from monitoring.admin_records import NodeAdmin, RunAdmin, TransitionAdmin
 from monitoring.declaration import shared_ports
 from monitoring.forms import DependencyFormSet, ServiceForm
@@ -57,7 +58,7 @@ def _follows(service: Service | None) -> bool:
 
 
 @admin.register(Service)
-class ServiceAdmin(ModelAdmin[Service]):
+class ServiceAdmin(ImportingServices):
     """What is kept running, where, and how."""
 
     form = ServiceForm

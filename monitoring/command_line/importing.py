@@ -64,22 +64,12 @@ def restart(
 
     Raises what ``acting.carry_out`` raises.
     """
-    services = importing.to_restart(done)
-    several = {service.instance_of_id or service.pk for service in services if service.instance_of_id}
     reason = f"import of {', '.join(Path(file).name for file in files)}"[:500]
-    single = [s for s in services if (s.instance_of_id or s.pk) not in several]
-    rolls = [[s for s in services if (s.instance_of_id or s.pk) == original] for original in sorted(several)]
-    for group in [single, *rolls]:
-        if group:
-            order = acting.Order(
-                "restart",
-                group,
-                reason=reason,
-                rolling=group is not single,
-                confirmed=confirmed,
-                wait=False,
-            )
-            acting.carry_out(order, say, confirm)
+    for services, rolling in importing.restarts(done):
+        order = acting.Order(
+            "restart", services, reason=reason, rolling=rolling, confirmed=confirmed, wait=False
+        )
+        acting.carry_out(order, say, confirm)
 
 
 def left_alone(changes: Iterable[Change], node: str) -> list[str]:

@@ -73,11 +73,20 @@ def read_files(paths: Iterable[str]) -> list[Source]:
     return [read_file(Path(path)) for path in paths]
 
 
-def to_restart(done: Import) -> list[Service]:
-    """Return the services, with their further copies, of which a process has to be restarted. One query."""
+def restarts(done: Import) -> list[tuple[list[Service], bool]]:
+    """Return the services of which a process has to be restarted, in groups, and whether a group rolls.
+
+    A service with further copies is a group that rolls; all others are one that does not. One query.
+    """
     keys = done.to_restart
-    return list(
+    services = (
         Service.objects.select_related("node", "status")
         .filter(Q(key__in=keys) | Q(instance_of__key__in=keys), status__state__in=HAS_A_PROCESS)
         .order_by("priority", "key")
     )
+    groups: dict[int, list[Service]] = {}
+    for service in services:
+        groups.setdefault(service.instance_of_id or service.pk, []).append(service)
+    single = [group[0] for group in groups.values() if len(group) == 1]
+    rolls = [(group, True) for group in groups.values() if len(group) > 1]
+    return [(single, False), *rolls] if single else rolls

@@ -60,11 +60,13 @@ def read_file(path: Path, *, missing_ok: bool = False) -> Source:
     return from_bytes(str(path), content, directory=str(path.resolve().parent), local=True)
 
 
-def from_bytes(name: str, content: bytes, *, directory: str = "", local: bool = False) -> Source:
+def from_bytes(
+    name: str, content: bytes, *, directory: str = "", local: bool = False, largest: int = LARGEST_FILE
+) -> Source:
     """Return ``content`` as a source. Raises ImportProblem where it is no text or too large."""
-    if len(content) > LARGEST_FILE:
+    if len(content) > largest:
         raise _refusal(
-            name, f"It is larger than {LARGEST_FILE // 1024 // 1024} MiB; that is no file of declarations."
+            name, f"It is larger than {largest // 1024 // 1024} MiB; that is no file of declarations."
         )
     try:
         # An editor on Windows may begin the file with a byte order mark.

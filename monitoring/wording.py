@@ -119,6 +119,13 @@ def _why(item: Mapping[str, Any], trouble: str) -> str:
     return ""
 
 
+def why(item: Mapping[str, Any], trouble: str, now: datetime) -> str:
+    """Return why a service is where it is, as its own page says it beside its state."""
+    if flaps(item) or rests(item):
+        return explanation(item, trouble, now)
+    return reason_words(item["reason"], item["detail"])
+
+
 def copies(running: int, total: int) -> str:
     """Return what the first of several copies says about all of them."""
     return f"{running}/{total} copies running"
@@ -136,7 +143,7 @@ def row(item: Mapping[str, Any], trouble: str, now: datetime) -> dict[str, str]:
         "ports": ", ".join(str(port) for port in item["ports"]) or NOTHING,
         "pid": str(item["pid"] or NOTHING),
         "uptime": age_of(item["process_started_at"] if item["pid"] else None, now),
-        "why": reason_words(item["reason"], item["detail"]),
+        "why": why(item, trouble, now),
         "next_run": next_run(item["next_run_at"], now) if item["schedule"] else "",
     }
 

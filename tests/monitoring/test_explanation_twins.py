@@ -104,7 +104,10 @@ def test_the_script_says_what_the_server_says(settings: Any) -> None:
             [None, TODAY, TOMORROW, PAST],
         )
     ]
-    said = [wording.explanation(one, troubles([one]).get("x", ""), NOW) for one in combinations]
+    said = [
+        [say(one, troubles([one]).get("x", ""), NOW) for say in (wording.explanation, wording.why)]
+        for one in combinations
+    ]
     page_data = {reason.value: words for reason, words in REASON_WORDS.items()}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(**launch_options())
@@ -123,7 +126,7 @@ def test_the_script_says_what_the_server_says(settings: Any) -> None:
             """([items, now]) => {
                 medimgr.words.now = () => Date.parse(now);
                 const wrong = (item) => medimgr.attention.troubles([item]).get("x");
-                return items.map((item) => medimgr.explanation(item, wrong(item)));
+                return items.map((item) => [medimgr.explanation(item, wrong(item)), medimgr.why(item, wrong(item))]);
             }""",
             [combinations, NOW.isoformat()],
         )

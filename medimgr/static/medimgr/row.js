@@ -5,11 +5,11 @@
   const words = medimgr.words;
   const LIVE = new Set(["STARTING", "RUNNING", "STOPPING"]);
   const EXPLAINED = new Set(["WAITING", "BACKOFF", "FATAL", "EXITED"]);
-  const FIELDS = ["name", "key", "state", "explanation", "health", "since", "restarts", "cpu", "memory", "port", "pid", "progress", "uptime", "why", "nextRun", "nextRunAt"];
+  const FIELDS = ["name", "key", "state", "explanation", "health", "since", "restarts", "cpu", "memory", "port", "pid", "progress", "uptime", "why", "nextRun", "nextRunAt", "copies"];
 
   const FLAPPING = new Set(["BACKOFF", "STARTING", "RUNNING"]);
 
-  function why(item, trouble) {
+  function plainly(item, trouble) {
     if (trouble || EXPLAINED.has(item.state)) {
       if (item.state === "UNKNOWN" && item.last_state) return `last seen ${item.last_state.toLowerCase()}`;
       if (item.state === "RUNNING") return words.reason("unhealthy", item.detail); // its reason says why it was started
@@ -23,7 +23,7 @@
 
   /** The line under a state: the live twin of wording.explanation, which a test compares it with. */
   medimgr.explanation = (item, trouble) => {
-    const reason = why(item, trouble);
+    const reason = plainly(item, trouble);
     if (medimgr.attention.rests(item)) {
       const coming = words.nextRun(item.next_run_at);
       return trouble && reason ? `${reason}; ${coming}` : coming;
@@ -33,6 +33,12 @@
       return reason && item.state === "BACKOFF" ? `${often}; ${reason}` : often;
     }
     return reason;
+  };
+
+  /** Why it is where it is, as its own page says it beside its state. */
+  medimgr.why = (item, trouble) => {
+    if (medimgr.attention.flaps(item) || medimgr.attention.rests(item)) return medimgr.explanation(item, trouble);
+    return words.reason(item.reason, item.detail);
   };
 
   medimgr.Row = class {
@@ -63,7 +69,6 @@
       medimgr.setText(fields.restarts, String(item.restarts));
       medimgr.setText(fields.port, item.ports.join(", ") || words.NOTHING);
       medimgr.setText(fields.pid, item.pid ? String(item.pid) : words.NOTHING);
-      medimgr.setText(fields.why, words.reason(item.reason, item.detail));
       if (fields.since) {
         medimgr.setAttribute(fields.since, "datetime", item.since);
         medimgr.setAttribute(fields.since, "title", words.absolute(item.since));
@@ -75,7 +80,7 @@
 
     /** For the first of several copies: how many of them run, and how many there are. */
     showCopies(count) {
-      medimgr.setText(this.root.querySelector('[data-field="copies"]'), count ? `${count[0]}/${count[1]} copies running` : "");
+      medimgr.setText(this.fields.copies, count ? `${count[0]}/${count[1]} copies running` : "");
     }
 
     figures(item) {
@@ -90,6 +95,7 @@
       const explained = medimgr.explanation(item, this.trouble);
       medimgr.setText(this.fields.explanation, explained);
       if (this.fields.explanation) medimgr.setAttribute(this.fields.explanation, "title", explained);
+      medimgr.setText(this.fields.why, medimgr.why(item, this.trouble));
       if (this.fields.nextRun && item.schedule) medimgr.setText(this.fields.nextRun, words.nextRun(item.next_run_at));
       if (this.fields.progress) medimgr.actions.showProgress(this.fields.progress, item);
     }

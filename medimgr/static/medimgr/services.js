@@ -85,6 +85,7 @@
     paintNodes();
   }
 
+  let withCopies = [];
   /** The first of several copies says how many of them run. */
   function paintCopies(items) {
     const copies = new Map();
@@ -94,7 +95,8 @@
       const [running, total] = copies.get(first) || [0, 0];
       copies.set(first, [running + (item.state === "RUNNING"), total + 1]);
     }
-    for (const [key, row] of list.rows) row.showCopies(copies.get(key));
+    for (const key of new Set([...withCopies, ...copies.keys()])) list.rows.get(key)?.showCopies(copies.get(key));
+    withCopies = [...copies.keys()];
   }
 
   let announceTimer = 0;
@@ -268,7 +270,7 @@
     if (!button) return;
     const refusal = medimgr.refusal(button);
     if (refusal) medimgr.notice(refusal, { level: "info", seconds: 6 });
-    else actions.ask(store, keysUnder(button.closest("tr.group")), button.dataset.groupAction);
+    else actions.ask(store, keysUnder(button.closest("tr.group")), button.dataset.groupAction, { everything: true });
   });
   document.querySelector(".on-all").addEventListener("click", (event) => {
     const button = event.target.closest("[data-all]");

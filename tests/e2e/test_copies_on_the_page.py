@@ -117,6 +117,8 @@ def test_a_group_is_restarted_one_after_the_other_from_its_heading(
         seen = note_states(page, "duck-b")
         before = pids(running, "duck-a", "duck-b")
         page.get_by_role("button", name="Rolling restart: Ducks").click()
+        expect(dialog(page)).to_contain_text("Rolling restart all 2 services?")
+        confirm(page)
         running.instance.wait_for(
             lambda: not set(before) & set(pids(running, "duck-a", "duck-b")), 20, "both are restarted"
         )

@@ -130,7 +130,7 @@ class _Request:
         self._began = self._moved = time.monotonic()
         self._head: Mapping[str, Any] | None = None
         """The start of the answer, kept until its first byte: until then it can still become another one."""
-        self._started = False
+        self._started = self._complete = False
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ended_by: Why | None = None
         # The query string may hold what is nobody's business.
@@ -142,14 +142,13 @@ class _Request:
 
     async def wait(self, work: "asyncio.Task[None]") -> Why | None:
         """Wait for the end of ``work``; return why it has to be given up, None where it has ended."""
-        while not work.done():
-            if self._ended_by is not None:
-                return self._ended_by
+        while self._ended_by is None and not work.done():
             left = self._moved + self._seconds - time.monotonic()
             if left <= 0:
                 return Why.DEADLINE
             await asyncio.wait([work, self._gone], timeout=left, return_when=asyncio.FIRST_COMPLETED)
-        return None
+        # The application may have ended because of it, and before we were told.
+        return self._ended_by
 
     def end_for_shutdown(self) -> None:
         """Have :meth:`wait` return."""
@@ -163,6 +162,8 @@ class _Request:
 
     async def answer(self, why: Why) -> None:
         """Tell the client, as far as that is still possible."""
+        if self._complete:
+            return  # what is late is only the tidying up
         status, code, heading, words = why.value
         logger.warning(
             "%s was given up after %.1f s (%s): %s.",
@@ -215,3 +216,4 @@ class _Request:
             head, self._head, self._started = self._head, None, True
             await self._send(head)
         await self._send(message)
+        self._complete = not message.get("more_body", False)

@@ -24,6 +24,7 @@ def seconds(request: HttpRequest) -> float:
 
 
 async def waiting(request: HttpRequest) -> HttpResponse:
+    marked("begun")
     try:
         await asyncio.sleep(seconds(request))
     except asyncio.CancelledError:
@@ -33,6 +34,7 @@ async def waiting(request: HttpRequest) -> HttpResponse:
 
 
 def sleeping(request: HttpRequest) -> HttpResponse:
+    marked("begun")
     time.sleep(seconds(request))
     marked("slept")
     return HttpResponse("too late")

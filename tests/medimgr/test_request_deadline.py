@@ -154,12 +154,21 @@ async def forever(scope: Any, receive: Any, send: Any) -> None:
     await receive()
 
 
+async def reached(deadline: RequestDeadline, count: int) -> None:
+    """Wait until so many requests are under way."""
+    for _ in range(1000):
+        if deadline.under_way == count:
+            return
+        await asyncio.sleep(0)
+    raise AssertionError(f"{deadline.under_way} requests are under way, not {count}")
+
+
 async def test_streams_are_handed_on_as_they_are() -> None:
     seen = []
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
         seen.append((receive, send))
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2)  # longer than the deadline
 
     deadline = RequestDeadline(application, 0.05, streams="/events/")
     receive, send = object(), object()
@@ -172,15 +181,19 @@ async def test_streams_are_handed_on_as_they_are() -> None:
 
 
 async def test_what_is_sent_after_the_deadline_goes_nowhere() -> None:
+    tried = asyncio.Event()
+
     async def late(scope: Any, receive: Any, send: Any) -> None:
         await receive()
         assert (await receive())["type"] == "http.disconnect"
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"late"})
+        tried.set()
 
     client = Client()
     await client.ask(RequestDeadline(late, 0.05, streams="/events/"))
-    await asyncio.sleep(0.02)
+    async with asyncio.timeout(2):
+        await tried.wait()
     assert [message["type"] for message in client.sent] == ["http.response.start", "http.response.body"]
     assert client.problem["code"] == "request-deadline"
 
@@ -189,13 +202,24 @@ async def test_a_server_that_goes_down_ends_what_is_left_with_503() -> None:
     deadline = RequestDeadline(forever, 30, streams="/events/")
     clients = [Client() for _ in range(3)]
     tasks = [client.ask(deadline) for client in clients]
-    await asyncio.sleep(0.02)
-    assert deadline.under_way == 3
+    await reached(deadline, 3)
     deadline.end_all()
     await asyncio.gather(*tasks)
     assert deadline.under_way == 0
     assert {client.problem["code"] for client in clients} == {"server-restarting"}
     assert (b"Retry-After", b"1") in clients[0].sent[0]["headers"]
+
+
+async def test_an_answer_that_is_complete_stays_as_it_is_however_long_the_rest_takes() -> None:
+    async def tidies_up_for_ever(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"all of it"})
+        await asyncio.Event().wait()
+
+    client = Client()
+    await client.ask(RequestDeadline(tidies_up_for_ever, 0.05, streams="/events/"))
+    assert [message.get("body", message.get("status")) for message in client.sent] == [200, b"all of it"]
 
 
 async def test_an_error_of_the_application_reaches_the_server() -> None:
@@ -213,8 +237,9 @@ async def test_a_request_that_the_server_cancels_tells_the_application_first() -
         await receive()
         ends.append((await receive())["type"])
 
-    task = Client().ask(RequestDeadline(tidy, 30, streams="/events/"))
-    await asyncio.sleep(0.02)
+    deadline = RequestDeadline(tidy, 30, streams="/events/")
+    task = Client().ask(deadline)
+    await reached(deadline, 1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.medimgr.worker_process import WorkerProcess, listen
-from tests.running import Instance
+from tests.running import Instance, wait_for
 
 Start = Callable[..., WorkerProcess]
 
@@ -29,14 +29,19 @@ def start(instance: Instance) -> Iterator[Start]:
 
 
 class Asking(threading.Thread):
-    """One request in a thread."""
+    """One request to a slow view, in a thread."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, worker: WorkerProcess, view: str) -> None:
         super().__init__()
-        self._url = url
+        self._url = worker.url(f"/slow/{view}")
         self.answer: httpx.Response | None = None
         self.took = 0.0
         self.start()
+
+    def begun(self, worker: WorkerProcess) -> "Asking":
+        """Wait until the view has been reached."""
+        wait_for(lambda: "begun" in worker.happened(), 5, "the view is reached", worker.said)
+        return self
 
     def run(self) -> None:
         began = time.monotonic()
@@ -67,8 +72,7 @@ def test_it_finishes_what_it_has_before_it_ends(start: Start) -> None:
     kept = httpx.Client()
     assert kept.get(worker.url("/healthz")).status_code == 200
     silent = socket.create_connection(("127.0.0.1", worker.port))
-    slow = Asking(worker.url("/slow/waiting/?seconds=1.5"))
-    time.sleep(0.3)  # it is under way, which nobody can see from outside
+    slow = Asking(worker, "waiting/?seconds=1.5").begun(worker)
     worker.terminate()
     worker.no_longer_accepts()
     # A connection that has sent nothing yet is served, and so is one that is kept for more requests.
@@ -86,11 +90,10 @@ def test_it_finishes_what_it_has_before_it_ends(start: Start) -> None:
 
 def test_new_connections_wait_for_the_next_worker(start: Start) -> None:
     worker = start()
-    slow = Asking(worker.url("/slow/waiting/?seconds=1"))
-    time.sleep(0.3)
+    slow = Asking(worker, "waiting/?seconds=1").begun(worker)
     worker.terminate()
     worker.no_longer_accepts()
-    waiting = Asking(worker.url("/slow/waiting/?seconds=0"))
+    waiting = Asking(worker, "waiting/?seconds=0")
     assert worker.wait(5) == 0
     assert slow.end().status_code == 200
     successor = start(worker.listening)
@@ -99,8 +102,7 @@ def test_new_connections_wait_for_the_next_worker(start: Start) -> None:
 
 def test_what_it_cannot_finish_in_time_gets_a_clear_error(start: Start) -> None:
     worker = start(MEDIMGR_WEB_DRAIN_SECONDS="1")
-    slow = Asking(worker.url("/slow/sleeping/?seconds=6"))
-    time.sleep(0.3)
+    slow = Asking(worker, "sleeping/?seconds=6").begun(worker)
     worker.terminate()
     answer = slow.end()
     assert answer.status_code == 503
@@ -112,8 +114,7 @@ def test_what_it_cannot_finish_in_time_gets_a_clear_error(start: Start) -> None:
 
 def test_a_second_signal_ends_it_at_once(start: Start) -> None:
     worker = start()
-    slow = Asking(worker.url("/slow/waiting/?seconds=8"))
-    time.sleep(0.3)
+    slow = Asking(worker, "waiting/?seconds=8").begun(worker)
     worker.terminate()
     worker.no_longer_accepts()
     began = time.monotonic()

@@ -21,6 +21,7 @@ class WorkerProcess:
     def __init__(self, instance: Instance, listening: socket.socket | None = None, **variables: str) -> None:
         self.listening = listening or listen()
         self.port: int = self.listening.getsockname()[1]
+        self._data_dir = instance.data_dir
         self.output = instance.directory / f"worker-{time.monotonic_ns()}.log"
         path = instance.directory / f"n{time.monotonic_ns() % 10**9}"
         self.reports = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -47,6 +48,11 @@ class WorkerProcess:
         """Wait for READY=1."""
         assert "READY=1" in self.report(), self.said()
         return self
+
+    def happened(self) -> str:
+        """Return what the slow views have written down."""
+        path = self._data_dir / "slow-views"
+        return path.read_text() if path.exists() else ""
 
     def said(self) -> str:
         return self.output.read_text()

@@ -6,6 +6,7 @@ own process, status, log and history, and whose declaration follows the original
 their processes.
 """
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ _OWN = frozenset(
 )
 _SHIFTED = ("health_port", "ready_port")
 _URLS = ("health_url", "ready_url", "stop_url")
+_KEY = r"[a-z0-9][a-z0-9._-]*"
 
 
 def keep_in_step(original: "Service") -> None:
@@ -84,6 +86,8 @@ def faults(service: "Service") -> dict[str, list[str]]:
     if service.instance_of_id is not None or not isinstance(instances, int) or not 1 < instances <= 100:
         return {}
     found = _url_faults(service)
+    if not re.fullmatch(_KEY, str(service.key)):
+        return found  # what is wrong with the key is told already, and a database may refuse to look for it
     last = per_copy.key_of(service.key, instances - 1)
     if len(last) > per_copy.LONGEST_KEY:
         found["instances"] = [

@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from medimgr.events.models import Event
+from monitoring.copies import faults
 from monitoring.models import Dependency, Service, ServiceStatus
 from tests.factories import make_service
 
@@ -170,6 +171,15 @@ def test_a_key_that_would_become_too_long_is_a_fault_in_words() -> None:
     original.instances = 10
     with pytest.raises(ValidationError, match="has 64 characters; 63 are the most"):
         original.full_clean()
+
+
+@pytest.mark.parametrize("field", ["key", "health_url", "ready_url", "stop_url", "ports", "name"])
+@pytest.mark.parametrize("value", ["a\0b", "\ud800", 7, None, ["x"], {"x": 1}, "http://[", ""])
+def test_whatever_is_in_a_field_is_a_fault_and_never_an_error(field: str, value: Any) -> None:
+    original = web(1)
+    original.instances = 3
+    setattr(original, field, value)
+    assert isinstance(faults(original), dict)
 
 
 def test_a_long_name_makes_room_for_the_number_of_the_copy() -> None:

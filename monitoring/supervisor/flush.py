@@ -15,7 +15,7 @@ from monitoring.models import Run, Service, ServiceStatus, Transition
 from monitoring.states import ExitSource
 from monitoring.supervisor import lease as leases
 from monitoring.supervisor.lease import Lease
-from monitoring.supervisor.records import RunRow, StatusRow, TransitionRow
+from monitoring.supervisor.records import RunRow, StatusRow, TakenOver, TransitionRow
 from monitoring.supervisor.writes import Batch
 
 log = logging.getLogger(__name__)
@@ -89,23 +89,22 @@ def flush(batch: Batch, lease: Lease, published: Published) -> None:
         published.learn(status)
 
 
-def close_lost_runs(node: str, alive: Iterable[RunRow]) -> int:
-    """End the runs of ``node`` that the table shows as open although they are not in ``alive``."""
-    living = list(alive)
+def close_lost_runs(node: str, taken_over: TakenOver) -> int:
+    """End the runs of ``node`` that the table shows as open, but nobody knows of any more."""
     open_runs = Run.objects.filter(node=node, ended_at__isnull=True)
     with transaction.atomic():
-        replaced = _close_replaced(living, living)
-        rest = open_runs.exclude(run_id__in=[UUID(run.run_id) for run in living])
-        return replaced + rest.update(ended_at=timezone.now(), exit_source=ExitSource.UNKNOWN)
+        replaced = _close_replaced(taken_over.runs, taken_over.runs)
+        rest = open_runs.exclude(run_id__in=[UUID(run.run_id) for run in taken_over.runs])
+        return replaced + rest.update(ended_at=taken_over.at, exit_source=ExitSource.UNKNOWN)
 
 
-def _close_replaced(living: Iterable[RunRow], rows: Iterable[RunRow]) -> int:
-    """End the open runs of services that have a newer, living one; but none of ``rows``.
+def _close_replaced(newer: Iterable[RunRow], rows: Iterable[RunRow]) -> int:
+    """End the open runs of services that have a newer one; but none of ``rows``.
 
     Their supervisor died before it could write that, and they would stand in the way of the constraint
     for ever. A run has ended before the next one of its service began, at the latest.
     """
-    began: dict[int | None, datetime] = {run.service: run.started_at for run in living if run.service}
+    began: dict[int | None, datetime] = {run.service: run.started_at for run in newer if run.service}
     if not began:
         return 0
     lost = Run.objects.filter(service__in=began, ended_at__isnull=True).exclude(

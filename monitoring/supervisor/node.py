@@ -9,6 +9,7 @@ import logging
 import random
 from collections import deque
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
@@ -34,7 +35,14 @@ from monitoring.supervisor.orphans import Orphans
 from monitoring.supervisor.prober import Prober
 from monitoring.supervisor.probes import ProbeResult
 from monitoring.supervisor.recording import Recorder
-from monitoring.supervisor.records import HANDED_OVER, HANDED_OVER_DETAIL, Declared, Opening, Order
+from monitoring.supervisor.records import (
+    HANDED_OVER,
+    HANDED_OVER_DETAIL,
+    Declared,
+    Opening,
+    Order,
+    TakenOver,
+)
 from monitoring.supervisor.recycling import Recycling
 from monitoring.supervisor.scheduling import Scheduling
 from monitoring.supervisor.situation import Record, Situation
@@ -128,8 +136,8 @@ class Supervisor:
             self.entries, journal, opening.rebooted, node=starter.node, data_dir=starter.data_dir
         )
         self._admission.declarations_changed()
-        alive = [one.entry.run for one in found if one.entry.process is not None]
-        self._store.connect(self, self._loop.call_soon_threadsafe, tuple(run for run in alive if run))
+        runs = tuple(one.entry.run for one in found if one.entry.run is not None)
+        self._store.connect(self, self._loop.call_soon_threadsafe, TakenOver(datetime.now(UTC), runs))
         for one in found:
             if one.entry.process is not None:
                 self._ending.watch(one.entry)

@@ -150,6 +150,16 @@ class Declared:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenOver:
+    """What is known about the runs that a dead supervisor has left."""
+
+    at: datetime
+    """When that was found out. Nothing had been started by then."""
+    runs: tuple[RunRow, ...]
+    """The last one of each service, whether it lives or its end is all that was found."""
+
+
+@dataclass(frozen=True, slots=True)
 class Opening:
     """What the supervisor finds when it takes a node over."""
 

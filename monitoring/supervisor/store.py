@@ -24,7 +24,7 @@ from monitoring.supervisor import lease as leases
 from monitoring.supervisor.declarations import Declarations
 from monitoring.supervisor.lease import Lease, NodeTaken
 from monitoring.supervisor.operation_rows import OperationRows
-from monitoring.supervisor.records import Declared, Opening, Order, RunRow
+from monitoring.supervisor.records import Declared, Opening, Order, TakenOver
 from monitoring.supervisor.writes import Batch, WriteQueue
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class Store:
         self._stop = threading.Event()
         self._news = threading.Event()
         self._reload = threading.Event()
-        self._alive: tuple[RunRow, ...] | None = None
+        self._taken_over: TakenOver | None = None
         self._receiver: Receiver | None = None
         self._call: Callable[..., object] | None = None
         self._threads = [
@@ -104,9 +104,9 @@ class Store:
         for thread in self._threads:
             thread.start()
 
-    def connect(self, receiver: Receiver, call: Callable[..., object], alive: tuple[RunRow, ...]) -> None:
-        """Deliver to ``receiver`` from now on. ``alive``: the runs whose processes were found."""
-        self._receiver, self._call, self._alive = receiver, call, alive
+    def connect(self, receiver: Receiver, call: Callable[..., object], taken_over: TakenOver) -> None:
+        """Deliver to ``receiver`` from now on. ``taken_over``: the runs that the predecessor has left."""
+        self._receiver, self._call, self._taken_over = receiver, call, taken_over
         self._news.set()
         self.queue.bell.set()
 
@@ -283,9 +283,9 @@ class Store:
     # --- writing ----------------------------------------------------------------------------------
 
     def _flush(self) -> None:
-        if self._alive is not None:
-            flushing.close_lost_runs(self.node, self._alive)
-            self._alive = None
+        if self._taken_over is not None:
+            flushing.close_lost_runs(self.node, self._taken_over)
+            self._taken_over = None
         now = time.monotonic()
         if now < self._due["hold"] and not self.queue.waiting():
             return

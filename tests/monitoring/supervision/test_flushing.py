@@ -16,7 +16,7 @@ from monitoring.states import ExitSource, Health, Intent, Reason, State
 from monitoring.supervisor import lease as leases
 from monitoring.supervisor.flush import Published, close_lost_runs, flush
 from monitoring.supervisor.lease import Lease, NodeTaken
-from monitoring.supervisor.records import RunRow, StatusRow, TransitionRow
+from monitoring.supervisor.records import RunRow, StatusRow, TakenOver, TransitionRow
 from monitoring.supervisor.writes import Batch
 from tests.factories import make_service
 
@@ -146,7 +146,7 @@ def test_a_lost_end_is_put_before_the_next_begin(lease: Lease, at_a_take_over: b
     flush(runs_of(replace(run(service), started_at=NOW - timedelta(hours=2))), lease, Published())
     second = replace(run(service), started_at=NOW - timedelta(hours=1))
     if at_a_take_over:
-        assert close_lost_runs("testnode", [second]) == 1
+        assert close_lost_runs("testnode", TakenOver(NOW, (second,))) == 1
     flush(runs_of(second), lease, Published())
     assert Run.objects.exclude(ended_at=None).get().ended_at == second.started_at
 
@@ -156,7 +156,7 @@ def test_runs_that_are_not_alive_are_closed_at_the_start(lease: Lease) -> None:
     alive, dead = run(one), run(two)
     flush(runs_of(alive, dead), lease, Published())
     Run.objects.create(service_key="elsewhere", node="othernode", started_at=NOW, reason=Reason.BOOT)
-    assert close_lost_runs("testnode", [alive]) == 1
+    assert close_lost_runs("testnode", TakenOver(NOW, (alive,))) == 1
     assert set(Run.objects.filter(ended_at=None).values_list("service_key", flat=True)) == {
         "one",
         "elsewhere",

@@ -11,7 +11,7 @@ from django.db import connection
 from monitoring.actions import request_action
 from monitoring.models import Node, Service, ServiceStatus, Transition
 from monitoring.states import Reason, State
-from monitoring.supervisor.records import Declared, Finish, Order, Progress, TransitionRow
+from monitoring.supervisor.records import Declared, Finish, Order, Progress, TakenOver, TransitionRow
 from monitoring.supervisor.store import Store
 from operations.lifecycle import request_cancel
 from operations.models import Operation
@@ -75,7 +75,7 @@ def store(loop: Loop) -> Iterator[Store]:
 def begin(store: Store, loop: Loop) -> tuple[Declared, ...]:
     store.start()
     opening = store.opening.result(timeout=10)
-    store.connect(loop, now_call, ())
+    store.connect(loop, now_call, TakenOver(datetime.now(UTC), ()))
     return opening.declared
 
 

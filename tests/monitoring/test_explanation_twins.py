@@ -126,7 +126,8 @@ def test_the_script_says_what_the_server_says(settings: Any) -> None:
             """([items, now]) => {
                 medimgr.words.now = () => Date.parse(now);
                 const wrong = (item) => medimgr.attention.troubles([item]).get("x");
-                return items.map((item) => [medimgr.explanation(item, wrong(item)), medimgr.why(item, wrong(item))]);
+                const twins = [medimgr.explanation, medimgr.why];
+                return items.map((item) => twins.map((say) => say(item, wrong(item))));
             }""",
             [combinations, NOW.isoformat()],
         )

@@ -15,13 +15,15 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from uuid import uuid4
 
 from monitoring.supervisor.command_output import CommandOutput, LogCopy
 from monitoring.supervisor.command_result import CommandResult
+from monitoring.supervisor.command_trees import COMMAND_ID, CommandTrees
 from monitoring.supervisor.identity import Identity, boot_id, find_stat
 from monitoring.supervisor.launch import Limits, launch_command
 from monitoring.supervisor.logs import open_log
-from monitoring.supervisor.process import Process, kill_verified
+from monitoring.supervisor.process import Process
 from monitoring.supervisor.spawn_errors import SpawnError, shortage
 from monitoring.supervisor.spec import ServiceSpec
 
@@ -33,7 +35,6 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 _STARTS_A_TURN = 4
 _KILL_SECONDS = 2.0
 _CLOSE_SECONDS = 1.0
-_TREE_LIMIT = 10_000
 RUN = "MEDIMGR_COMMAND_RUN"
 """Tells a command which run of the service it goes with."""
 
@@ -80,13 +81,9 @@ class Running:
             self.kill()
 
     def kill(self) -> None:
-        """Kill the whole tree: the group, and what has left it but can still be traced to it."""
-        if self._process is None:
-            return
-        strays = _descendants(self._process.identity.pid)
-        self._process.kill_group()
-        for pid, start_ticks in strays:
-            kill_verified(pid, start_ticks)
+        """Kill the whole tree."""
+        if self._process is not None:
+            self._runner.trees.kill(self._process, self._order.env[COMMAND_ID])
 
     def begin(self) -> bool:
         """Start it; return whether it runs. Where it cannot, say so to whoever waits."""
@@ -218,6 +215,7 @@ class CommandRunner:
         self.node = node
         self.data_dir = data_dir
         self.nofile = nofile
+        self.trees = CommandTrees(loop)
         self._at_once = at_once
         self._waiting: deque[Running] = deque()
         self._running: set[Running] = set()
@@ -240,7 +238,9 @@ class CommandRunner:
         killed after ``timeout`` seconds, counted from its own start. ``env`` comes on top of the service's
         variables. ``in_log``: its output is appended to the service's log too.
         """
-        order = _Order(replace(spec, command=command), timeout, {RUN: run_id, **env}, in_log)
+        order = _Order(
+            replace(spec, command=command), timeout, {**env, RUN: run_id, COMMAND_ID: uuid4().hex}, in_log
+        )
         one = Running(self, order, done)
         self._waiting.append(one)
         self._fill_soon()
@@ -285,6 +285,7 @@ class CommandRunner:
             one.wait(deadline)
             one.let_go()
         self._running.clear()
+        self.trees.close()
 
     def ended(self, one: Running) -> None:
         """Give its place to the next one."""
@@ -309,29 +310,3 @@ class CommandRunner:
                 started += 1
                 if one.begin():
                     self._running.add(one)
-
-
-def _descendants(pid: int) -> list[tuple[int, int]]:
-    """Return (pid, start time) of all that ``pid`` has started and that still has its parents."""
-    found: list[tuple[int, int]] = []
-    new = [pid]
-    while new and len(found) < _TREE_LIMIT:
-        children: list[int] = []
-        for parent in new:
-            children += _children(parent)
-        for child in children:
-            with contextlib.suppress(OSError):
-                entry = find_stat(child)
-                if entry is not None:
-                    found.append((child, entry.start_ticks))
-        new = children
-    return found
-
-
-def _children(pid: int) -> list[int]:
-    found: list[int] = []
-    with contextlib.suppress(OSError):
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
-                found += map(int, file.read().split())
-    return found

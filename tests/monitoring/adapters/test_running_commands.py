@@ -1,17 +1,20 @@
 """A hook or an exec probe runs beside the loop: its end, output and time are known, and it is bounded."""
 
 import asyncio
+import ctypes
 import json
 import os
 import pwd
 import resource
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from monitoring.supervisor.commands import CommandResult
+from monitoring.supervisor.identity import read_stat
 from tests.monitoring.adapters.commands import Commands, commands, pid_in
 from tests.monitoring.adapters.conftest import gone
 from tests.running import wait_for
@@ -108,6 +111,36 @@ async def test_a_hook_that_hangs_is_killed_with_all_that_it_started(
     for name in ("member", "escaped"):
         pid = await pid_in(tmp_path / name)
         await asyncio.to_thread(wait_for, lambda pid=pid: gone(pid), 5, f"{name} is gone")
+
+
+@pytest.fixture
+def subreaper() -> Iterator[None]:
+    """Be what a supervisor is: the parent of those whose parents have ended."""
+    library, subreaper = ctypes.CDLL(None), 36
+    assert library.prctl(subreaper, 1, 0, 0, 0) == 0
+    yield
+    library.prctl(subreaper, 0, 0, 0, 0)
+
+
+@pytest.mark.usefixtures("subreaper")
+async def test_a_hook_that_hangs_leaves_no_daemon_behind(commands: Commands, tmp_path: Path) -> None:
+    """One that has forked twice and left its session has no parents that lead to the hook any more."""
+    daemon = (
+        f"(setsid sh -c 'echo $$ >{tmp_path}/new; mv {tmp_path}/new {tmp_path}/daemon; exec sleep 300' &)"
+    )
+    running = asyncio.create_task(commands.shell(f"{daemon}; exec sleep 300", within=0.5))
+    other = asyncio.create_task(commands.shell(f"{daemon.replace('daemon', 'other')}; exec sleep 300"))
+    pid, others = await pid_in(tmp_path / "daemon"), await pid_in(tmp_path / "other")
+    entry = read_stat(pid)
+    assert entry is not None
+    assert entry.ppid == os.getpid()
+    assert (await running).timed_out
+    await asyncio.to_thread(wait_for, lambda: gone(pid), 5, "the daemon is gone")
+    assert not gone(others)
+    other.cancel()
+    await asyncio.to_thread(wait_for, lambda: gone(others), 5, "the other one is gone, too")
+    for stray in (pid, others):
+        await asyncio.to_thread(os.waitpid, stray, 0)
 
 
 async def test_a_grandchild_that_keeps_the_pipe_open_does_not_keep_it_from_being_over(

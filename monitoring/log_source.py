@@ -18,7 +18,7 @@ from medimgr.events import frames
 from medimgr.events.sources import Outlet
 from medimgr.lib.access import demand
 from monitoring.exceptions import LogElsewhere, UnknownService
-from monitoring.log_pages import log_path
+from monitoring.log_pages import Stream, log_path
 from monitoring.models import Service
 from monitoring.supervisor.log_bytes import log_end
 from monitoring.supervisor.logs import LogChunk, LogReader, tail
@@ -45,13 +45,15 @@ def open_log_source(user: Any, key: str, parameters: Mapping[str, str]) -> "LogS
     service = rows.filter(key=key).first()
     if service is None:
         raise UnknownService(f"There is no service with the key {key!r} any more.")
+    stream: Stream = "stderr" if parameters.get("log_stream") == "stderr" else "stdout"
     try:
-        path = log_path(service, "stderr" if parameters.get("log_stream") == "stderr" else "stdout")
+        path = log_path(service, stream)
     except LogElsewhere as problem:
-        return LogSource(key, None, problem=problem.detail)
+        return LogSource(key, None, stream=stream, problem=problem.detail)
     return LogSource(
         key,
         path,
+        stream=stream,
         offset=_number(parameters.get("log_offset")),
         inode=_number(parameters.get("log_inode")) or 0,
     )
@@ -64,11 +66,19 @@ class LogSource:
     rights: frozenset[tuple[str, type[Model]]] = frozenset({("tail", Service)})
 
     def __init__(
-        self, key: str, path: Path | None, *, offset: int | None = None, inode: int = 0, problem: str = ""
+        self,
+        key: str,
+        path: Path | None,
+        *,
+        stream: Stream = "stdout",
+        offset: int | None = None,
+        inode: int = 0,
+        problem: str = "",
     ) -> None:
         """Follow ``path`` from ``offset`` in the file with ``inode``; without an offset, its last part."""
         self._key = key
         self._path = path
+        self._stream = stream
         self._offset = offset
         self._inode = inode
         self._problem = problem
@@ -126,6 +136,7 @@ class LogSource:
             lines.pop()
         data: dict[str, Any] = {
             "service": self._key,
+            "stream": self._stream,
             "offset": chunk.offset,
             "inode": chunk.inode,
             "lines": lines,

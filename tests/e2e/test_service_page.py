@@ -94,20 +94,22 @@ def test_who_looks_back_is_left_in_peace_until_they_follow_again(page: Page, log
 
 def test_the_log_is_filtered_as_it_comes(page: Page, log: Locator) -> None:
     expect(log.filter(has_text="ERROR").nth(2)).to_be_attached()
-    page.locator("#log-filter").fill("error LINE")
+    page.locator("#log-text").fill("error LINE")
+    page.get_by_role("button", name="Only matches").click()
     shown = page.locator("#log-lines > div:visible")
     expect(shown.first).to_contain_text("ERROR")
     before = shown.count()
     expect(shown.nth(before + 1)).to_be_visible()  # new ones come, as far as they fit
     assert all("ERROR line" in text for text in shown.all_inner_texts())
     expect(page.locator("#log-count")).to_have_text(re.compile(r"^\d+ of \d+ lines"))
-    page.locator("#log-filter").fill("")
+    page.locator("#log-text").fill("")
     expect(shown.filter(has_text="INFO").first).to_be_attached()
 
 
 def test_the_log_is_downloaded_whole_and_its_markup_is_text(page: Page, log: Locator, chatty: str) -> None:
+    page.locator("#log-download summary").click()
     with page.expect_download() as waiting:
-        page.get_by_role("link", name="Download").click()
+        page.get_by_role("link", name="All that is kept").click()
     text = waiting.value.path().read_text(encoding="utf-8")
     assert waiting.value.suggested_filename == f"{chatty}.log"
     assert text.startswith("<b>begun</b>\nINFO line 1 of many\n")

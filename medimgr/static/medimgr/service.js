@@ -13,7 +13,11 @@
   let gone = false;
 
   const logRoot = document.getElementById("log");
-  if (logRoot) medimgr.log = new medimgr.LogTail(logRoot, key, medimgr.client);
+  if (logRoot) {
+    medimgr.log = new medimgr.LogTail(logRoot, key, medimgr.client);
+    medimgr.logSearch = new medimgr.LogSearch(logRoot, key, medimgr.log);
+    medimgr.logDownload = new medimgr.LogDownload(logRoot, key, medimgr.log);
+  }
 
   const copiesRoot = document.getElementById("copies");
   const copies = copiesRoot && new medimgr.Copies(copiesRoot, store, key);

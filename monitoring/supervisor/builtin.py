@@ -9,12 +9,14 @@ from django.db import transaction
 
 from medimgr import __version__
 from monitoring.models import Node, Service, ServiceStatus
-from monitoring.states import HealthKind, Intent, RestartPolicy
-from monitoring.supervisor.web_socket import reached_by, written
+from monitoring.states import HealthKind, Intent, ReadyKind, RestartPolicy
+from monitoring.supervisor.web_socket import written
 
 GROUP = "medimgr"
 WEB = "medimgr-web"
 OPERATIONS = "medimgr-operations"
+HANG_SECONDS = 15.0
+"""A web worker whose event loop says nothing for so long hangs. It says something every two seconds."""
 FORCE_SECONDS = 5.0
 """Beyond the time that a web worker may take to finish its requests, before it is killed."""
 _ROOT = Path(settings.BASE_DIR)
@@ -58,11 +60,12 @@ def _web(number: int, workers: int, host: str, port: int, fd: int) -> dict[str, 
         "env": {"MEDIMGR_BIND": f"{written(host)}:{port}", "MEDIMGR_VERSION": __version__},
         "priority": 10,
         "ports": [port],
-        "health_kind": HealthKind.HTTP,
-        "health_url": f"http://{written(reached_by(host))}:{port}/healthz",
-        "health_interval_seconds": 5.0,
-        "health_timeout_seconds": 5.0,
-        "health_failures": 3,
+        # All share one socket: a probe from outside would be answered by whichever is quickest.
+        "ready_kind": ReadyKind.NOTIFY,
+        "health_kind": HealthKind.NOTIFY,
+        "health_silence_seconds": HANG_SECONDS,
+        "health_interval_seconds": 1.0,
+        "health_failures": 1,
         "start_timeout_seconds": 60.0,
         "stop_timeout_seconds": settings.MEDIMGR_WEB_DRAIN_SECONDS + FORCE_SECONDS,
         "max_memory_mb": settings.MEDIMGR_WEB_MAX_MEMORY_MB,

@@ -149,16 +149,16 @@ def _own_web_workers(data_dir: Path, node: str) -> set[int]:
     return found | {one.pid for one in marked if is_web(one.service)}
 
 
-def _environment(probed_host: str) -> dict[str, str]:
+def _environment(told_host: str) -> dict[str, str]:
     """Return what medimgr's own processes inherit: all of it, they are this program.
 
-    The health check asks by address, which the web workers have to accept as a host name.
+    The address that people are told has to be accepted as a host name.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MEDIMGR_RUN")}
     hosts = list(settings.ALLOWED_HOSTS)
     environment[MARKER_DATA_DIR] = str(settings.MEDIMGR_DATA_DIR)  # it may have been given in another form
-    if "*" not in hosts and probed_host not in hosts:
-        environment["DJANGO_ALLOWED_HOSTS"] = ",".join([*hosts, probed_host])
+    if "*" not in hosts and told_host not in hosts:
+        environment["DJANGO_ALLOWED_HOSTS"] = ",".join([*hosts, told_host])
     return environment
 
 

@@ -1,6 +1,9 @@
 """Web workers are replaced without a refused connection, a failed request, or a lost or doubled event."""
 
 import http.client
+import os
+import signal
+import socket
 import threading
 import time
 
@@ -171,7 +174,7 @@ def test_three_recycles_refuse_no_connection_and_lose_no_event(ward: Ward, worke
 def test_web_workers_that_were_taken_over_hand_their_socket_on(ward: Ward) -> None:
     port = free_port()
     up(ward, port)
-    (socket,) = listening_inodes(port)
+    (inode,) = listening_inodes(port)
     ward.kill_supervisor()
     up(ward, port)
     hammer = Hammer(port, keep=False)
@@ -184,4 +187,63 @@ def test_web_workers_that_were_taken_over_hand_their_socket_on(ward: Ward) -> No
     hammer.done.set()
     hammer.join(40)
     assert hammer.failed == []
-    assert list(listening_inodes(port)) == [socket]
+    assert list(listening_inodes(port)) == [inode]
+
+
+def test_a_worker_whose_loop_hangs_is_found_although_its_sibling_answers(ward: Ward) -> None:
+    port = free_port()
+    up(ward, port, "--workers", "2", DJANGO_SETTINGS_MODULE="tests.medimgr.slow_settings")
+    webs = list(Service.objects.filter(key__startswith="medimgr-web-").order_by("key"))
+    for web in webs:
+        ward.reaches(web, "RUNNING", health="healthy")
+        web.health_silence_seconds = 5.0
+        web.save()
+    pids = {web.key: ward.status(web).pid for web in webs}
+    began = time.monotonic()
+    with socket.create_connection(("127.0.0.1", port)) as stuck:
+        stuck.sendall(b"GET /slow/blocking/?seconds=120 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        hammer = Hammer(port, keep=False)
+        hammer.start()
+        ward.wait(lambda: any(ward.status(web).restarts for web in webs), "one is restarted", 30)
+        assert time.monotonic() - began < 15
+        (hung,) = [web for web in webs if ward.status(web).restarts]
+        (other,) = [web for web in webs if web.pk != hung.pk]
+        status = ward.comes_back(hung, pids[hung.key], 30)
+        assert status.reason in {"hung", "unhealthy"}
+        assert "The event loop hangs" in ward.log(hung)
+        assert "slow_urls.py" in ward.log(hung), "the log names where"
+    assert ward.status(other).pid == pids[other.key]
+    # Stopped altogether (SIGSTOP), it cannot even be told to end.
+    os.kill(pids[other.key] or 0, signal.SIGSTOP)
+    assert ward.comes_back(other, pids[other.key], 30).reason in {"hung", "unhealthy"}
+    hammer.done.set()
+    hammer.join(60)
+
+
+def test_requests_are_counted_and_a_worker_replaced_after_so_many(ward: Ward) -> None:
+    port = free_port()
+    up(ward, port, MEDIMGR_WEB_MAX_REQUESTS="40")
+    web = Service.objects.get(key="medimgr-web-1")
+    pid = ward.reaches(web, "RUNNING").pid
+    hammer = Hammer(port, keep=True)
+    hammer.start()
+    status = ward.comes_back(web, pid, 30)
+    assert status.reason == "max-requests"
+    assert status.detail.endswith("requests of 40")
+    hammer.done.set()
+    hammer.join(40)
+    assert hammer.failed == []
+
+
+def test_a_worker_that_grows_is_replaced(ward: Ward) -> None:
+    port = free_port()
+    up(ward, port, MEDIMGR_WEB_MAX_MEMORY_MB="250", DJANGO_SETTINGS_MODULE="tests.medimgr.slow_settings")
+    web = Service.objects.get(key="medimgr-web-1")
+    pid = ward.reaches(web, "RUNNING").pid
+    answer = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    answer.request("GET", "/slow/growing/?mb=300")
+    assert answer.getresponse().read() == b"kept"
+    answer.close()
+    status = ward.comes_back(web, pid, 30)
+    assert (status.reason, status.restarts) == ("memory", 1)
+    assert status.detail.endswith("MB of 250 MB")

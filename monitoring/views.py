@@ -17,7 +17,7 @@ from medimgr.events.models import Connection
 from medimgr.lib.access import may
 from medimgr.lib.staff_page import staff_page
 from monitoring import declared, wording
-from monitoring.attention import bucket, sentence, troubles
+from monitoring.attention import bucket, rests, sentence, troubles
 from monitoring.models import Dependency, Run, Service
 from monitoring.snapshot import services_snapshot
 from monitoring.states import REASON_WORDS, State
@@ -218,7 +218,9 @@ def _grouped(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "label": "medimgr itself" if builtin else name or ("Other services" if len(groups) > 1 else ""),
             "rows": members,
             "shown": any(row["shown"] for row in members),
-            "running": _count(members, "running"),
+            "rollup": wording.rollup(
+                _count(members, "running"), len(members), sum(rests(member) for member in members)
+            ),
         }
         for (builtin, name), members in groups.items()
     ]

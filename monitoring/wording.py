@@ -119,6 +119,12 @@ def _why(item: Mapping[str, Any], trouble: str) -> str:
     return ""
 
 
+def rollup(running: int, total: int, resting: int) -> str:
+    """Return how many of a group run; those that wait for their next run are not missing."""
+    parts = [f"{running}/{total - resting} running"] if total > resting else []
+    return ", ".join([*parts, *([f"{resting} scheduled"] if resting else [])])
+
+
 def why(item: Mapping[str, Any], trouble: str, now: datetime) -> str:
     """Return why a service is where it is, as its own page says it beside its state."""
     if flaps(item) or rests(item):
@@ -144,7 +150,7 @@ def row(item: Mapping[str, Any], trouble: str, now: datetime) -> dict[str, str]:
         "pid": str(item["pid"] or NOTHING),
         "uptime": age_of(item["process_started_at"] if item["pid"] else None, now),
         "why": why(item, trouble, now),
-        "next_run": next_run(item["next_run_at"], now) if item["schedule"] else "",
+        "next_run": next_run(item["next_run_at"], now) if item["next_run_at"] else "no next run is planned",
     }
 
 

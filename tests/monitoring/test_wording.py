@@ -71,3 +71,34 @@ def test_the_detail_goes_before_the_reason(reason: str, detail: str, words: str)
 )
 def test_the_end_of_a_run_says_how_and_why(code: int | None, signal: str, reason: str, words: str) -> None:
     assert wording.run_end(code, signal, reason) == words
+
+
+@pytest.mark.parametrize(
+    ("running", "total", "resting", "words"),
+    [
+        (2, 3, 0, "2/3 running"),
+        (2, 3, 1, "2/2 running, 1 scheduled"),
+        (0, 2, 2, "2 scheduled"),
+        (0, 0, 0, ""),
+    ],
+)
+def test_a_group_misses_nothing_that_waits_for_its_time(
+    running: int, total: int, resting: int, words: str
+) -> None:
+    assert wording.rollup(running, total, resting) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.5, "0.5 s"),
+        (90, "90 s"),
+        (60, "1 min"),
+        (3600.0, "1 h"),
+        (86400, "1 d"),
+        (5400, "90 min"),
+        (0, "0 s"),
+    ],
+)
+def test_a_declared_duration_is_said_without_loss(seconds: float, words: str) -> None:
+    assert wording.duration(seconds) == words

@@ -105,15 +105,18 @@
       for (const group of this.groups) {
         let running = 0;
         let total = 0;
+        let resting = 0;
         let visible = 0;
         for (let row = group.nextElementSibling; row && row.classList.contains("service"); row = row.nextElementSibling) {
           total += 1;
           if (row.dataset.state === "RUNNING") running += 1;
+          const item = this.store.items.get(row.dataset.service);
+          if (item && medimgr.attention.rests(item)) resting += 1;
           if (!row.hidden) visible += 1;
         }
         const hide = Boolean(this.sort) || visible === 0;
         if (group.hidden !== hide) group.hidden = hide;
-        if (!this.sort) medimgr.setText(group.querySelector("[data-rollup]"), `${running}/${total} running`);
+        if (!this.sort) medimgr.setText(group.querySelector("[data-rollup]"), medimgr.words.rollup(running, total, resting));
       }
     }
 

@@ -96,7 +96,7 @@
       medimgr.setText(this.fields.explanation, explained);
       if (this.fields.explanation) medimgr.setAttribute(this.fields.explanation, "title", explained);
       medimgr.setText(this.fields.why, medimgr.why(item, this.trouble));
-      if (this.fields.nextRun && item.schedule) medimgr.setText(this.fields.nextRun, words.nextRun(item.next_run_at));
+      if (this.fields.nextRun) medimgr.setText(this.fields.nextRun, item.next_run_at ? words.nextRun(item.next_run_at) : "no next run is planned");
       if (this.fields.progress) medimgr.actions.showProgress(this.fields.progress, item);
     }
   };

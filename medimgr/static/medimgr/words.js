@@ -50,6 +50,13 @@
       return `next in ${medimgr.words.age(seconds)}, ${day}at ${medimgr.words.clock(iso)}`;
     },
 
+    /** How many of a group run; those that wait for their next run are not missing. */
+    rollup(running, total, resting) {
+      const parts = total > resting ? [`${running}/${total - resting} running`] : [];
+      if (resting) parts.push(`${resting} scheduled`);
+      return parts.join(", ");
+    },
+
     percent(value) {
       if (value === null || value === undefined) return NOTHING;
       return `${value < 9.95 ? value.toFixed(1) : value.toFixed(0)} %`;

@@ -49,7 +49,7 @@ def test_they_are_ended_with_all_that_they_have_started(spawner: Spawner, starte
 
 
 def test_those_of_another_node_or_directory_are_let_be(spawner: Spawner, started: list[int]) -> None:
-    other = command(spawner, started, "sleep 60", node="other")
+    other = command(spawner, started, "exec sleep 60", node="other")
     wait_for(lambda: find_marked(ProcTable.read(), "other", DATA_DIR).commands, 5, "it is there")
     for node, data_dir in (("n", DATA_DIR), ("other", "/nowhere/else")):
         marks = find_marked(ProcTable.read(), node, data_dir)
@@ -59,7 +59,7 @@ def test_those_of_another_node_or_directory_are_let_be(spawner: Spawner, started
 
 
 def test_a_pid_that_is_a_strangers_by_now_is_let_be(spawner: Spawner, started: list[int]) -> None:
-    pid = command(spawner, started, "sleep 60")
+    pid = command(spawner, started, "exec sleep 60")
     [found] = wait_for(lambda: find_marked(ProcTable.read(), "n", DATA_DIR).commands, 5, "it is there")
     end_commands([replace(found, start_ticks=found.start_ticks - 1)], "other", DATA_DIR)
     assert not gone(pid)

@@ -252,3 +252,32 @@ def test_a_repeated_batch_returns_the_same_operations(operator: Client) -> None:
     again = post(operator, "/api/services/batch", body, **once).json()
     assert first == again
     assert Operation.objects.count() == 2
+
+
+def test_one_service_shows_its_schedule_its_copies_and_its_limits(operator: Client) -> None:
+    make_service("web", instances=2, ports=[8001], max_memory_mb=500, min_ready=1, group="front")
+    nightly = make_service("nightly", schedule="30 2 * * *")
+    at = timezone.now().replace(microsecond=0) + timedelta(hours=3)
+    ServiceStatus.objects.filter(service=nightly).update(next_run_at=at, flapping=True)
+    first = operator.get("/api/services/web").json()
+    assert (first["instance"], first["instance_of"], first["instances"]) == (0, None, 2)
+    assert first["limits"] == {
+        "memory_mb": 500,
+        "cpu_percent": 0.0,
+        "cpu_seconds": 60.0,
+        "age_seconds": 0.0,
+        "requests": 0,
+        "min_ready": 1,
+    }
+    copy = operator.get("/api/services/web-2").json()
+    assert (copy["instance"], copy["instance_of"], copy["ports"]) == (1, "web", [8002])
+    other = operator.get("/api/services/nightly").json()
+    assert (other["schedule"], other["flapping"]) == ("30 2 * * *", True)
+    assert other["next_run_at"] == at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def test_copies_stand_behind_their_first_in_a_list(operator: Client) -> None:
+    make_service("web", instances=11)
+    make_service("web-app")
+    keys = [item["key"] for item in operator.get("/api/services").json()["items"]]
+    assert keys == ["web", *(f"web-{number}" for number in range(2, 12)), "web-app"]

@@ -124,3 +124,31 @@ def test_an_unknown_node_is_an_error_that_names_the_known_ones() -> None:
     make_node("alpha")
     shown = services("status", "--node", "beta")
     assert (shown.code, shown.err) == (1, "There is no node 'beta'. Known: alpha.\n")
+
+
+def test_what_keeps_failing_and_what_runs_at_its_time_is_said() -> None:
+    report_now()
+    running("backend")
+    running("crasher", state="BACKOFF", pid=None, reason="crash", detail="exited with code 3", flapping=True)
+    ServiceStatus.objects.filter(service__key="crasher").update(restarts=5)
+    soon = timezone.now() + timedelta(hours=3, seconds=30)
+    make_service("nightly", schedule="30 2 * * *")
+    ServiceStatus.objects.filter(service__key="nightly").update(
+        state="EXITED", reason="completed", next_run_at=soon
+    )
+    shown = services("status")
+    assert shown.code == 3
+    sentence = "1 of 3 services needs attention: Crasher keeps failing (5 restarts) and is tried again."
+    assert shown.lines[0] == sentence
+    assert shown.lines[4].endswith("keeps failing: 5 restarts; exited with code 3")
+    assert " next in 3 h, " in shown.lines[5]
+    items = {item["key"]: item for item in json.loads(services("status", "--json").out)["services"]}
+    assert items["crasher"]["flapping"] is True
+    assert items["nightly"]["schedule"] == "30 2 * * *"
+    assert items["nightly"]["next_run_at"].startswith(soon.strftime("%Y-%m-%dT%H:%M:%S"))
+    ServiceStatus.objects.filter(service__key="crasher").update(state="RUNNING", flapping=False)
+    shown = services("status")
+    assert (shown.code, shown.lines[0]) == (
+        0,
+        "2 of 3 services are running, 1 waits for its next run.",
+    )

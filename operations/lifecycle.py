@@ -206,20 +206,21 @@ def fail_abandoned(queue: str, owner: str) -> int:
     )
 
 
-def reap(now: datetime) -> int:
-    """End what would otherwise stay for ever, and return how many that were.
+def reap(now: datetime, queue: str = "") -> int:
+    """End what would otherwise stay for ever, of one queue or of all, and return how many that were.
 
     RUNNING without a live lease → FAILED ``lease-lost``; RUNNING past its deadline → TIMEOUT; PENDING
     past its deadline → TIMEOUT. Three indexed queries where there is nothing to do.
     """
+    rows = Operation.objects.filter(queue=queue) if queue else Operation.objects.all()
     count = _end_each(
-        Operation.objects.filter(status=Status.RUNNING, lease_until__lt=now),
+        rows.filter(status=Status.RUNNING, lease_until__lt=now),
         {"lease_until__lt": now},
         lambda row: _ending(Status.FAILED, "lease-lost", words.lease_lost(row)),
     )
     for status in (Status.RUNNING, Status.PENDING):
         count += _end_each(
-            Operation.objects.filter(status=status, deadline_at__lt=now),
+            rows.filter(status=status, deadline_at__lt=now),
             {"deadline_at__lt": now},
             lambda row: _ending(Status.TIMEOUT, "timeout", words.timed_out(row)),
         )

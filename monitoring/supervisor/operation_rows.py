@@ -2,6 +2,8 @@
 
 import logging
 
+from django.utils import timezone
+
 from monitoring.supervisor.records import HANDED_OVER, HANDED_OVER_DETAIL, Finish, Note, Order, Progress
 from operations import lifecycle
 from operations.exceptions import LeaseLost
@@ -54,6 +56,10 @@ class OperationRows:
         asked = {pk for pk, at in rows.items() if at is not None and pk in self._held} - self._cancels_told
         self._cancels_told |= asked
         return lost, asked
+
+    def reap(self) -> None:
+        """End what nobody took in time: where only a supervisor runs, it would stay in the way for ever."""
+        lifecycle.reap(timezone.now(), self._queue)
 
     def renew(self) -> set[int]:
         """Extend the leases; return the operations that are not ours any more."""

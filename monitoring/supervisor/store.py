@@ -238,6 +238,7 @@ class Store:
         now = time.monotonic()
         if now >= self._due["renew"]:
             self._lost(self._operations.renew())
+            self._operations.reap()
             self._due["renew"] = now + RENEW_SECONDS
         if self._receiver is not None and (now >= self._due["reload"] or self._reload.is_set()):
             self._reload.clear()

@@ -25,6 +25,7 @@ def test_running_to_backoff_when_it_had_not_been_stable() -> None:
 
 
 def test_backoff_doubles_up_to_the_cap_and_starts_over_after_stability() -> None:
+    """Scenario 5."""
     situation, now, delays = SITUATIONS[State.RUNNING], NOW, []
     for _ in range(10):
         situation, _ = run(situation, happened.Exited(situation.run_id, 1), now=now)

@@ -65,6 +65,7 @@ def test_down_while_restarting_wins() -> None:
 
 
 def test_an_exit_that_arrives_twice_counts_once() -> None:
+    """Scenario 3."""
     stopping, _ = run(running(), happened.Down(), happened.Exited(RUN, 0))
     assert step(stopping, happened.Exited(RUN, 0), SPEC, NOW) == (stopping, ())
     crashed, _ = run(running(), happened.Exited(RUN, 1))

@@ -18,6 +18,7 @@ from tests.monitoring.situations import EVENTS, NOW, PROBED, RUN, SITUATIONS, SP
 
 
 def test_every_pair_of_state_and_event_is_defined() -> None:
+    """Scenario 1."""
     assert set(TABLE) == {type(event) for event in EVENTS}
     assert set(STATES) == set(State) - {State.UNKNOWN}
     for event, row in TABLE.items():

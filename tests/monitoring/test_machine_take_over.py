@@ -73,6 +73,7 @@ def test_what_died_while_no_supervisor_looked_comes_back() -> None:
 
 
 def test_after_a_reboot_it_starts_without_a_failure_counted() -> None:
+    """Scenario 20."""
     after, _ = run(SITUATIONS[State.RUNNING], happened.AdoptGone(RUN, rebooted=True))
     assert (after.state, after.reason, after.streak) == (State.WAITING, Reason.BOOT, 0)
 

@@ -283,6 +283,7 @@ class Supervised(RuleBasedStateMachine):
 
 
 def test_the_machine_keeps_its_promises_whatever_happens() -> None:
+    """Scenario 1."""
     run_state_machine_as_test(
         Supervised, settings=settings(max_examples=300, stateful_step_count=30, deadline=None)
     )

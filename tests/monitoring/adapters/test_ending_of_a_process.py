@@ -25,6 +25,7 @@ def test_an_exit_code_is_known(spawner: Spawner, code: int) -> None:
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL", "SIGSEGV", "SIGABRT", "SIGINT", "SIGHUP", "SIGUSR1"])
 def test_the_signal_that_ended_it_is_known(spawner: Spawner, name: str) -> None:
+    """Scenario 13."""
     process = spawner.shell("ulimit -c 0; exec sleep 60")
     os.kill(process.identity.pid, signal.Signals[name])
     end = exit_of(process)
@@ -46,7 +47,7 @@ def test_a_running_process_has_not_ended(spawner: Spawner) -> None:
 
 
 def test_processes_that_end_at_once_are_all_told(spawner: Spawner) -> None:
-    """They end between the spawn and the opening of the pidfd."""
+    """They end between the spawn and the opening of the pidfd (scenario 13)."""
     processes = [spawner.spawn("/bin/true") for _ in range(50)]
     for process in processes:
         assert exit_of(process) == Exit(0, "", ExitSource.WAIT)
@@ -95,6 +96,7 @@ def test_nobody_else_reaps_it(spawner: Spawner) -> None:
 
 
 def test_a_grandchild_that_keeps_the_output_open_does_not_hide_the_end(spawner: Spawner) -> None:
+    """Scenario 10."""
     process = spawner.shell("sleep 60 & echo $!; exit 2")
     assert exit_of(process).code == 2
     assert not gone(spawner.pids(1)[0])

@@ -97,6 +97,7 @@ def test_a_new_run_begins_at_zero_and_the_gone_are_forgotten(spawner: Spawner) -
 
 
 def test_five_hundred_short_children_cost_little_and_leave_nothing(spawner: Spawner) -> None:
+    """Scenario 14."""
     script = "i=0; while [ $i -lt 500 ]; do sleep 60 & i=$((i+1)); done; echo forked; wait"
     process = spawner.shell(script)
     spawner.wait_for_line("forked")

@@ -64,6 +64,7 @@ def test_a_stop_of_the_supervisor_stops_all_and_the_next_start_brings_back_what_
 
 
 def test_what_died_while_nobody_looked_comes_back(ward: Ward) -> None:
+    """Scenario 18."""
     ward.start()
     service = ward.declare(backoff_base_seconds=0.05)
     ward.reaches(service, "RUNNING")
@@ -175,6 +176,7 @@ def test_the_row_of_a_run_that_the_database_never_heard_of_is_made(ward: Ward) -
 
 
 def test_a_pid_that_belongs_to_a_stranger_by_now_is_left_alone(ward: Ward) -> None:
+    """Scenario 18."""
     ward.start()
     service = ward.declare()
     old = ward.reaches(service, "RUNNING").pid
@@ -190,6 +192,7 @@ def test_a_pid_that_belongs_to_a_stranger_by_now_is_left_alone(ward: Ward) -> No
 
 
 def test_after_a_reboot_everything_wanted_up_starts_afresh(ward: Ward) -> None:
+    """Scenario 20."""
     ward.start()
     up = ward.declare(backoff_base_seconds=60.0)
     task = ward.declare(command=["true"], restart_policy="on-failure")
@@ -233,6 +236,7 @@ def test_settings_changed_while_no_supervisor_ran_wait_for_a_restart(ward: Ward)
 
 
 def test_a_second_supervisor_refuses_and_names_the_first(ward: Ward) -> None:
+    """Scenario 19."""
     ward.start()
     service = ward.declare()
     pid = ward.reaches(service, "RUNNING").pid
@@ -244,6 +248,7 @@ def test_a_second_supervisor_refuses_and_names_the_first(ward: Ward) -> None:
 
 
 def test_a_supervisor_elsewhere_with_the_same_node_is_refused(ward: Ward) -> None:
+    """Scenario 19."""
     ward.start()
     other = ward.instance.directory / "elsewhere"
     other.mkdir()
@@ -254,6 +259,7 @@ def test_a_supervisor_elsewhere_with_the_same_node_is_refused(ward: Ward) -> Non
 
 
 def test_a_supervisor_that_lost_its_node_ends_and_leaves_the_services(ward: Ward) -> None:
+    """Scenario 19."""
     ward.start()
     service = ward.declare()
     pid = ward.reaches(service, "RUNNING").pid
@@ -278,6 +284,7 @@ def test_two_interrupts_kill_what_does_not_want_to_end(ward: Ward) -> None:
 
 
 def test_it_keeps_logging_without_a_supervisor(ward: Ward) -> None:
+    """Scenario 16."""
     ward.start()
     service = ward.declare(command=["sh", "-c", "while :; do echo line; sleep 0.05; done"])
     ward.reaches(service, "RUNNING")

@@ -54,6 +54,7 @@ def respawned(ward: Ward, service: Service, old: int | None) -> int | None:
 
 
 def test_crashes_are_mended_meanwhile_and_the_history_is_complete_afterwards(ward: Ward) -> None:
+    """Scenario 24."""
     ward.start()
     services = [
         ward.declare(backoff_base_seconds=0.02, backoff_cap_seconds=0.1, start_seconds=0.0) for _ in range(3)

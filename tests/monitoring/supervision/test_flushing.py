@@ -171,6 +171,7 @@ def test_what_was_lost_is_told_in_the_history(lease: Lease) -> None:
 
 
 def test_a_stolen_lease_writes_nothing(lease: Lease) -> None:
+    """Scenario 19."""
     service = make_service()
     Node.objects.update(epoch=lease.epoch + 1)
     with pytest.raises(NodeTaken, match="has taken node testnode over"):

@@ -62,6 +62,7 @@ def test_each_failed_start_waits_longer_than_the_one_before(shared_ward: Ward) -
     ],
 )
 def test_the_restart_policy_leaves_it_ended(shared_ward: Ward, policy: str, code: int, reason: str) -> None:
+    """Scenario 13."""
     service = shared_ward.declare(
         command=["sh", "-c", f"exit {code}"], restart_policy=policy, success_exit_codes=[0, 7]
     )
@@ -73,6 +74,7 @@ def test_the_restart_policy_leaves_it_ended(shared_ward: Ward, policy: str, code
 
 @pytest.mark.parametrize("name", ["SIGSEGV", "SIGTERM", "SIGHUP"])
 def test_a_death_by_signal_is_a_failure_and_is_named(shared_ward: Ward, name: str) -> None:
+    """Scenario 13."""
     service = shared_ward.declare(restart_policy="never")
     pid = shared_ward.reaches(service, "RUNNING").pid
     assert pid is not None

@@ -1,11 +1,10 @@
-"""kill -9 of the supervisor while a hook or a stop command of a service runs (scenario 17, with commands).
+"""The supervisor ends while a command of a service runs (scenario 17, with commands; more in test_hooks).
 
 The next one ends the command, since nobody would hear of its end, and goes on from where that phase began.
 """
 
 import signal
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -47,22 +46,16 @@ def gone(pid: int) -> bool:
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
-@pytest.mark.parametrize("planned", [False, True])
-def test_a_pre_start_hook(ward: Ward, command: Command, planned: bool) -> None:
+def test_a_pre_start_hook_at_a_planned_hand_over(ward: Ward, command: Command) -> None:
     ward.start("supervise", "--leave-running")
     service = ward.declare(pre_start_command=command.command)
     first = command.runs(ward, 1)
     ward.reaches(service, "STARTING")
-    if planned:
-        assert ward.running().stop() == 0
-    else:
-        ward.kill_supervisor()
-    # One that ends as planned leaves no command behind that nobody listens to.
-    assert gone(first) is planned
-    ward.start()
-    second = command.runs(ward, 2)
+    assert ward.running().stop() == 0
+    # No command is left behind that nobody listens to.
     assert gone(first)
-    assert not gone(second)
+    ward.start()
+    assert not gone(command.runs(ward, 2))
     command.go_on()
     status = ward.reaches(service, "RUNNING")
     assert [process.pid for process in ward.processes(service)] == [status.pid]
@@ -72,11 +65,9 @@ def test_a_pre_start_hook(ward: Ward, command: Command, planned: bool) -> None:
     assert not any("crash" in line for line in ward.history(service))
 
 
-@pytest.mark.parametrize("field", ["pre_stop_command", "stop_command"])
-def test_what_goes_before_the_signal(ward: Ward, command: Command, field: str) -> None:
+def test_a_stop_command(ward: Ward, command: Command) -> None:
     ward.start()
-    declared: dict[str, Any] = {field: command.command}
-    service = ward.declare(hook_timeout_seconds=60.0, stop_request_seconds=2.0, **declared)
+    service = ward.declare(stop_request_seconds=2.0, stop_command=command.command)
     ward.reaches(service, "RUNNING")
     ward.ask(service, "stop")
     first = command.runs(ward, 1)
@@ -91,21 +82,6 @@ def test_what_goes_before_the_signal(ward: Ward, command: Command, field: str) -
     ward.reaches(service, "STOPPED")
     assert ward.processes(service) == []
     assert [run.ended_at is not None for run in ward.runs(service)] == [True]
-
-
-def test_a_post_stop_hook(ward: Ward, command: Command) -> None:
-    ward.start()
-    service = ward.declare(hook_timeout_seconds=60.0, post_stop_command=command.command)
-    old = ward.reaches(service, "RUNNING").pid
-    ward.ask(service, "restart")
-    first = command.runs(ward, 1)
-    ward.wait(lambda: ward.processes(service) == [], "the old process is gone")
-    ward.kill_supervisor()
-    command.go_on()
-    ward.start()
-    status = ward.comes_back(service, old)
-    assert gone(first)
-    assert [process.pid for process in ward.processes(service)] == [status.pid]
 
 
 def test_a_command_that_a_dead_supervisor_has_left_alone_is_ended_even_with_its_service(ward: Ward) -> None:

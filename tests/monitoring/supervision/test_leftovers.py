@@ -24,6 +24,7 @@ def leftovers(ward: Ward, service: Service) -> list[int]:
 def test_a_child_in_a_group_of_its_own_without_environment_ends_with_its_leader(
     shared_ward: Ward, code: str
 ) -> None:
+    """Scenario 9."""
     service = shared_ward.declare(command=program("deserter", code), restart_policy="never")
     shared_ward.reaches(service, "EXITED")
     shared_ward.wait(lambda: shared_ward.log(service).strip(), "it has written its child's pid")
@@ -38,6 +39,7 @@ def test_no_run_begins_beside_the_rest_of_an_earlier_one(shared_ward: Ward) -> N
 
 
 def test_the_supervisor_keeps_no_zombie_of_what_has_ended(shared_ward: Ward) -> None:
+    """Scenario 14."""
     services = [
         shared_ward.declare(command=program("deserter", "1"), restart_policy="never"),
         shared_ward.declare(command=["true"], restart_policy="never"),

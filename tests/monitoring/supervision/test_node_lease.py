@@ -43,6 +43,7 @@ def test_a_dead_predecessor_is_replaced_at_once() -> None:
 
 
 def test_after_a_reboot_everything_is_fresh() -> None:
+    """Scenario 20."""
     of_the_past(boot_id="another", heartbeat_at=timezone.now() - timedelta(minutes=5))
     lease = leases.take("testnode", no_wait)
     assert (lease.fresh, lease.rebooted) == (True, True)

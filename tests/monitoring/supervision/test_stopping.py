@@ -23,6 +23,7 @@ def test_a_stop_ends_it_and_it_stays_ended(shared_ward: Ward) -> None:
 
 
 def test_a_child_that_ignores_the_signal_is_killed_before_it_counts_as_stopped(shared_ward: Ward) -> None:
+    """Scenario 8."""
     service = shared_ward.declare(command=program("stubborn"), stop_timeout_seconds=30.0)
     shared_ward.reaches(service, "RUNNING")
     shared_ward.wait(lambda: shared_ward.log(service).strip(), "the child is there")
@@ -35,6 +36,7 @@ def test_a_child_that_ignores_the_signal_is_killed_before_it_counts_as_stopped(s
 
 @pytest.mark.parametrize("how", ["setsid", "daemon"])
 def test_a_child_that_escaped_its_group_is_swept(shared_ward: Ward, how: str) -> None:
+    """Scenario 9."""
     service = shared_ward.declare(command=program("escapee", how))
     shared_ward.reaches(service, "RUNNING")
     shared_ward.wait(lambda: shared_ward.log(service).strip(), "the child has escaped")
@@ -54,6 +56,7 @@ def test_what_does_not_stop_in_time_is_killed_and_the_history_says_so(shared_war
 
 
 def test_force_kills_at_once(shared_ward: Ward) -> None:
+    """Scenario 11."""
     service = shared_ward.declare(command=program("slow_to_stop", "60"), stop_timeout_seconds=60.0)
     shared_ward.reaches(service, "RUNNING")
     shared_ward.wait(lambda: "ready" in shared_ward.log(service), "it catches the signal")
@@ -71,6 +74,7 @@ def test_a_second_stop_with_force_kills_while_the_first_still_asks(shared_ward: 
 
 
 def test_a_suspended_service_can_be_stopped(shared_ward: Ward) -> None:
+    """Scenario 11."""
     service = shared_ward.declare(stop_timeout_seconds=30.0)
     pid = shared_ward.reaches(service, "RUNNING").pid
     assert pid is not None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -134,6 +134,18 @@ def test_an_operation_is_claimed_told_about_and_ended(store: Store, loop: Loop) 
     )
     store.queue.put(Finish(operation.pk, "SUCCESS"))
     eventually(lambda: Operation.objects.get(pk=operation.pk).status == "SUCCESS", "it is ended")
+
+
+def test_an_operation_that_nobody_took_in_time_is_ended_by_the_supervisor_itself(
+    store: Store, loop: Loop
+) -> None:
+    """Where no operations worker runs, nobody else would, and its service would take no other operation."""
+    service = make_service()
+    operation = request_action(service, "stop", TESTER)
+    Operation.objects.filter(pk=operation.pk).update(deadline_at=datetime.now(UTC) - timedelta(seconds=1))
+    begin(store, loop)
+    eventually(lambda: Operation.objects.get(pk=operation.pk).status == "TIMEOUT", "it is ended")
+    assert loop.orders == []
 
 
 def test_whoever_sees_an_operation_ended_sees_the_status_too(store: Store, loop: Loop) -> None:

@@ -125,10 +125,9 @@ def subreaper() -> Iterator[None]:
 @pytest.mark.usefixtures("subreaper")
 async def test_a_hook_that_hangs_leaves_no_daemon_behind(commands: Commands, tmp_path: Path) -> None:
     """One that has forked twice and left its session has no parents that lead to the hook any more."""
-    daemon = (
-        f"(setsid sh -c 'echo $$ >{tmp_path}/new; mv {tmp_path}/new {tmp_path}/daemon; exec sleep 300' &)"
-    )
-    running = asyncio.create_task(commands.shell(f"{daemon}; exec sleep 300", within=0.5))
+    place = tmp_path / "daemon"
+    daemon = f"(setsid sh -c 'echo $$ >{place}.new; mv {place}.new {place}; exec sleep 300' &)"
+    running = asyncio.create_task(commands.shell(f"{daemon}; exec sleep 300", within=1.0))
     other = asyncio.create_task(commands.shell(f"{daemon.replace('daemon', 'other')}; exec sleep 300"))
     pid, others = await pid_in(tmp_path / "daemon"), await pid_in(tmp_path / "other")
     entry = read_stat(pid)
@@ -191,7 +190,7 @@ async def test_it_runs_as_the_services_user(commands: Commands) -> None:
 
 
 async def test_it_ignores_no_signal_and_has_no_open_file_but_its_three(commands: Commands) -> None:
-    result = await commands.shell("ls /proc/$$/fd; grep -E 'SigIgn|SigBlk' /proc/$$/status; kill -PIPE $$")
+    result = await commands.shell("ls /proc/$$/fd; grep -E 'SigIgn|SigBlk' /proc/self/status; kill -PIPE $$")
     assert result.signal == "SIGPIPE"
     *files, ignored, blocked = [line for line in result.output.splitlines() if not line.isspace()]
     assert files == ["0", "1", "2"]

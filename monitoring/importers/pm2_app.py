@@ -58,7 +58,8 @@ class App:
         self._drafts = drafts
         self._document = drafts.document
         self._read: set[str] = set()
-        self._label = str(app.get("name") or path[-1:] or "app")[:60]
+        number = f"apps[{path[-1]}]" if path and isinstance(path[-1], int) else "app"
+        self._label = str(app.get("name") or number)[:60]
 
     def read(self) -> None:
         """Add its service to the drafts."""

@@ -114,7 +114,8 @@ def parse(text: str) -> Line:
 
 class _Reader:
     def __init__(self, text: str) -> None:
-        self._text = text.strip(" \t\r\n")
+        # Blanks at the end are left, since a backslash may stand before them.
+        self._text = text.lstrip(" \t\r\n").rstrip("\r\n")
         self._at = 0
         self._parts: list[str | Variable] = []
         self._began = False

@@ -222,32 +222,37 @@ class Program:
 
     def _account(self, draft: Draft) -> None:
         shared = self._around.shared.options if self._around.shared else {}
-        user = self._left.pop("user", None) or shared.get("user")
+        user = self._option("user") or shared.get("user")
         if user is not None:
             name = self._try(user, lambda o: text.expand(o.value, self._known), "")
             draft.put("user", account_name(name), user.place)
-        umask = self._left.pop("umask", None) or shared.get("umask")
+        umask = self._option("umask") or shared.get("umask")
         if umask is not None:
             draft.put("umask", umask.value.removeprefix("0o"), umask.place)
 
     def _log(self, draft: Draft) -> None:
         merged = self._value("redirect_stderr", text.boolean, False)
         draft.put("log_stderr_apart", not merged, self._place("redirect_stderr"))
-        for field, name, read in (
-            ("log_max_mb", "stdout_logfile_maxbytes", text.size),
-            ("log_keep", "stdout_logfile_backups", lambda v: text.integer(v, 0, 1000)),
-        ):
-            if name in self._left:
-                value = self._value(name, read, 0)
-                if field == "log_max_mb":
-                    if value == 0:
-                        self._document.remark(
-                            self._place(name),
-                            f"A log without a limit is put away at {_MOST_LOG_MB} MB here.",
-                            mapped=True,
-                        )
-                    value = min(_MOST_LOG_MB, -(-value // _MB)) if value else _MOST_LOG_MB
-                draft.put(field, value, self._place(name))
+        keep = self._value("stdout_logfile_backups", lambda v: text.integer(v, 0, 1000), None)
+        if keep is not None:
+            draft.put("log_keep", keep, self._place("stdout_logfile_backups"))
+        most = self._value("stdout_logfile_maxbytes", text.size, None)
+        if most:
+            draft.put(
+                "log_max_mb", min(_MOST_LOG_MB, -(-most // _MB)), self._place("stdout_logfile_maxbytes")
+            )
+        elif most == 0:
+            self._unlimited_log(draft, self._place("stdout_logfile_maxbytes"))
+
+    def _unlimited_log(self, draft: Draft, place: Place) -> None:
+        file = self._section.options.get("stdout_logfile")
+        if file is not None and file.value.startswith("/dev/"):
+            # What goes to a terminal or a pipe cannot be rotated; here it is a file after all.
+            message = "The log is a file here, with the limit that all have."
+        else:
+            draft.put("log_max_mb", _MOST_LOG_MB, place)
+            message = f"A log without a limit is put away at {_MOST_LOG_MB} MB here."
+        self._document.remark(place, message, mapped=True)
 
     # --- options ------------------------------------------------------------------------------------
 
@@ -255,14 +260,18 @@ class Program:
         option = self._section.options.get(name)
         return option.place if option is not None else self._section.place
 
+    def _option(self, name: str) -> Option | None:
+        """Return an option, which has been read then. Each process of the program reads it anew."""
+        self._left.pop(name, None)
+        return self._section.options.get(name)
+
     def _number(self, name: str, default: int, least: int, most: int) -> int:
         found: int = self._value(name, lambda v: text.integer(v, least, most), default)
         return found
 
     def _value(self, name: str, read: Any, default: Any) -> Any:
         """Return an option as ``read`` takes it, or the default where it is absent or wrong."""
-        self._left.pop(name, None)
-        option = self._section.options.get(name)
+        option = self._option(name)
         if option is None:
             return default
         return self._try(option, lambda o: read(text.expand(o.value, self._known)), default)

@@ -14,13 +14,14 @@ from monitoring.importers.systemd_calendar import NoCron, to_cron
 from monitoring.importers.systemd_lines import Setting, Unit, read_lines
 from monitoring.importers.systemd_notes import note
 from monitoring.importers.systemd_service import MAPPED_NAMES, Service
+from monitoring.importers.systemd_text import BadValue, resolve, specifiers
 
 _OF_UNITS = {
     "socket": "No sockets are handed over to a service. Let the program listen itself.",
     "target": "Groups and dependencies take the place of targets.",
     "path": "Paths are not watched.",
 }
-_STARTS_FIRST = ("Requires", "Requisite", "Wants", "BindsTo", "Upholds")
+_STARTS_FIRST = ("Requires", "Requisite", "Wants", "BindsTo", "BindTo", "Upholds")
 _ORDER = ("After", "Before")
 _BOOT = frozenset({"multi-user.target", "default.target", "graphical.target", "timers.target"})
 _MOST_DROP_INS = 50
@@ -122,7 +123,7 @@ def _around(unit: Unit, draft: Draft, drafted: dict[str, Draft], document: Docum
         if setting.section == "Unit" and name in (*_STARTS_FIRST, *_ORDER):
             _needs(setting, draft, drafted, unit, document)
         elif setting.section == "Unit" and name == "Description":
-            draft.put("description", setting.value[:300], setting.place)
+            _describe(unit, setting, draft, document)
         elif setting.section == "Unit" and name.startswith("StartLimit") and name != "StartLimitAction":
             continue  # read with the restarts
         elif setting.section == "Install" and name == "WantedBy":
@@ -135,6 +136,15 @@ def _around(unit: Unit, draft: Draft, drafted: dict[str, Draft], document: Docum
             document.remark(setting.place, note(name, MAPPED_NAMES))
         else:
             document.remark(setting.place, f"A service has no section [{setting.section}].")
+
+
+def _describe(unit: Unit, setting: Setting, draft: Draft, document: Document) -> None:
+    try:
+        told = resolve(setting.value, specifiers(unit.name, unit.path))
+    except BadValue as wrong:
+        document.remark(setting.place, str(wrong), mapped=True)
+        told = setting.value
+    draft.put("description", told[:300], setting.place)
 
 
 def _needs(setting: Setting, draft: Draft, drafted: dict[str, Draft], unit: Unit, document: Document) -> None:

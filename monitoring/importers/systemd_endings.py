@@ -84,7 +84,7 @@ def _start_limit(settings: Settings, draft: Draft, section: str) -> None:
 
 
 def _stopping(settings: Settings, draft: Draft) -> None:
-    stop = settings.span("TimeoutStopSec", "TimeoutSec", default=STOP_SECONDS)
+    stop = settings.timeout("TimeoutStopSec", "TimeoutSec", default=STOP_SECONDS)
     place = settings.place("TimeoutStopSec", "TimeoutSec")
     draft.put("stop_timeout_seconds", min(stop, _HOUR), place)
     if stop > _HOUR:

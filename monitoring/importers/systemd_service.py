@@ -21,7 +21,7 @@ MAPPED = (
     "TimeoutStopSec KillSignal KillMode User Group WorkingDirectory Environment EnvironmentFile "
     "PassEnvironment UnsetEnvironment UMask Nice WatchdogSec SuccessExitStatus RestartPreventExitStatus "
     "RuntimeMaxSec MemoryMax MemoryHigh MemoryLimit StandardOutput StandardError Description After Before "
-    "Requires Requisite Wants BindsTo Upholds WantedBy OnCalendar Unit"
+    "Requires Requisite Wants BindsTo BindTo Upholds WantedBy OnCalendar Unit"
 )
 MAPPED_NAMES = tuple(MAPPED.split())
 _REFUSED = {
@@ -89,7 +89,7 @@ class Service:
 
     def _type(self, draft: Draft, kind: str) -> None:
         place = self._settings.place("Type")
-        start = self._settings.span("TimeoutStartSec", "TimeoutSec", default=STOP_SECONDS)
+        start = self._settings.timeout("TimeoutStartSec", "TimeoutSec", default=STOP_SECONDS)
         if kind in {"notify", "notify-reload"}:
             draft.put("ready_kind", "notify", place)
             seconds = min(max(start, 0.1), _HOUR)

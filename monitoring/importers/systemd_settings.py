@@ -47,6 +47,10 @@ class Settings:
         span: float = self.attempt(found[0], lambda s: text.seconds(s.value), default) if found else default
         return span
 
+    def timeout(self, *names: str, default: float) -> float:
+        """Return the first of several time limits, in seconds; 0 is for none, as infinity is."""
+        return self.span(*names, default=default) or text.INFINITE
+
     def resolved(self, value: str) -> str:
         """Return a value with its specifiers resolved. Raises BadValue."""
         return text.resolve(value, self.known)

@@ -115,7 +115,7 @@ def _why(item: Mapping[str, Any], trouble: str) -> str:
     if not item["auto_recovery"]:
         return "auto-recovery is off"
     if item["schedule"] and item["state"] == State.STOPPED:
-        return "does not run by its schedule while it is stopped"
+        return "stopped: its schedule is off"
     return ""
 
 

@@ -63,7 +63,7 @@ def item(state: str, **fields: Any) -> dict[str, Any]:
         ),
         (
             item("STOPPED", intent="down", schedule="30 2 * * *"),
-            "does not run by its schedule while it is stopped",
+            "stopped: its schedule is off",
         ),
         (item("RUNNING", schedule="30 2 * * *", reason="schedule"), ""),
         (item("RUNNING", flapping=True, restarts=5), "keeps failing: 5 restarts"),

@@ -17,7 +17,7 @@
     }
     if (item.needs_restart && LIVE.has(item.state)) return "restart to apply its new settings";
     if (!item.auto_recovery) return "auto-recovery is off";
-    if (item.schedule && item.state === "STOPPED") return "does not run by its schedule while it is stopped";
+    if (item.schedule && item.state === "STOPPED") return "stopped: its schedule is off";
     return "";
   }
 

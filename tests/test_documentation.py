@@ -14,6 +14,15 @@ EXTERNAL = re.compile(r"^(https?:|mailto:|#)")
 _MADE_LATER = re.compile(r"^(\.venv|\.env|var/|/)|[<>*{}]|^logs/")
 
 
+def marks_of_services() -> set[str]:
+    """The variables that a supervisor puts into the environment of what it starts."""
+    source = "".join(
+        (ROOT / "monitoring/supervisor" / name).read_text() for name in ("identity.py", "hook_commands.py")
+    )
+    source += (ROOT / "monitoring/supervisor/child_environment.py").read_text()
+    return set(re.findall(r'"(MEDIMGR_[A-Z_]+)"', source))
+
+
 def text_of(document: Path) -> str:
     return document.read_text(encoding="utf-8")
 
@@ -45,7 +54,7 @@ def test_every_command_that_is_named_exists(document: Path) -> None:
 def test_every_variable_that_is_named_exists(document: Path) -> None:
     found = set(re.findall(r"\b((?:MEDIMGR|DJANGO)_[A-Z_]+)\b", text_of(document)))
     known = example_variables() | {f"{name}_FILE" for name in example_variables()}
-    known |= {"MEDIMGR_TEST_DATABASE", "MEDIMGR_TEST_CHROMIUM", "MEDIMGR_RUN_ID"}
+    known |= {"MEDIMGR_TEST_DATABASE", "MEDIMGR_TEST_CHROMIUM", *marks_of_services()}
     assert {name for name in found if name.rstrip("_") not in known and not name.endswith("_")} == set()
 
 

@@ -79,7 +79,7 @@ def spec_of(service: "Service") -> ServiceSpec:
         limits=_limits(service),
         ports=tuple(service.ports),
         log_path=service.log_path,
-        stderr_path=service.stderr_path,
+        stderr_log=service.stderr_path if service.log_stderr_apart else None,
         log_max_bytes=service.log_max_mb * _MB,
         log_keep=service.log_keep,
         log_compress=service.log_compress,

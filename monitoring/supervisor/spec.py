@@ -145,12 +145,17 @@ class ServiceSpec:
     limits: Limits = field(default_factory=Limits)
     ports: tuple[int, ...] = ()
     log_path: Path = Path("service.log")
-    stderr_path: Path = Path("service.log")
-    """The same as ``log_path`` where both go to one file."""
+    stderr_log: Path | None = None
+    """Where standard error goes; None: to ``log_path`` too."""
     log_max_bytes: int = 50 * 1024 * 1024
     log_keep: int = 5
     log_compress: bool = True
     builtin: bool = False
+
+    @property
+    def stderr_path(self) -> Path:
+        """Return the file that standard error goes to."""
+        return self.stderr_log or self.log_path
 
     def hook(self, hook: Hook) -> tuple[str, ...]:
         """Return the command of a hook, empty where there is none."""
@@ -172,7 +177,7 @@ class ServiceSpec:
             self.nice,
             self.rlimits,
             self.instance,
-            self.stderr_path != self.log_path,
+            self.stderr_log is not None,
         )
 
     def needs_restart(self, other: "ServiceSpec") -> bool:

@@ -52,7 +52,7 @@ def _measure(beacon: Path, database_url: str, samples: int) -> list[float]:
             peer.start()
             if not beacons.all_up(names, 60.0):
                 raise CannotMeasure(f"The services did not come up. {peer.output()}")
-            time.sleep(2.5)
+            time.sleep(2.5)  # all of them prove themselves
             asked = _requests(peer, names, samples)
             beacons.wait(lambda: sum(one.word == "term" for one in beacons.said) >= samples, 20.0)
             terms = [one for one in beacons.said if one.word == "term"]

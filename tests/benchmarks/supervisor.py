@@ -67,7 +67,7 @@ def respawns(kind: type[Peer], beacon: Path, beside: int, samples: int) -> list[
     """Kill services one at a time and return the milliseconds to each new process's first line."""
     with supervised(kind, beacon, beside) as (peer, beacons, names):
         started(peer, beacons, names)
-        time.sleep(3.0)
+        time.sleep(3.0)  # all of them prove themselves
         chosen = random.Random(1)
         victims = [chosen.choice(names) for _ in range(min(samples, peer.samples))]
         if len(names) >= len(victims):
@@ -108,7 +108,7 @@ def take_over(kind: type[Peer], beacon: Path, count: int, settle: float) -> list
         started(peer, beacons, names)
         time.sleep(settle)
         peer.kill()
-        time.sleep(1.0)
+        time.sleep(1.0)  # what the death of the supervisor does to its services, it does by now
         beacons.read()
         survived = beacons.alive()
         pids = dict(beacons.pid)

@@ -27,7 +27,7 @@ class Commands:
         )
 
     def spec(self, **fields: Any) -> ServiceSpec:
-        return ServiceSpec("it", "It", ("/bin/false",), log_path=self.log, stderr_path=self.log, **fields)
+        return ServiceSpec("it", "It", ("/bin/false",), log_path=self.log, **fields)
 
     async def run(
         self, *command: str, within: float = 10.0, spec: ServiceSpec | None = None, **how: Any

@@ -29,7 +29,6 @@ class Spawner:
         self._processes: list[Process] = []
 
     def spec(self, *command: str, **fields: Any) -> ServiceSpec:
-        fields = {"stderr_path": self.log, **fields}
         return ServiceSpec(key="it", name="It", command=command, log_path=self.log, **fields)
 
     def spawn(self, *command: str, spawning: dict[str, Any] | None = None, **fields: Any) -> Process:

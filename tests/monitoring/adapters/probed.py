@@ -27,7 +27,7 @@ class Probed:
 
     def start(self, check: HealthCheck, key: str = "it", **fields: Any) -> ServiceSpec:
         log = self.directory / f"{key}.log"
-        spec = ServiceSpec(key, key, ("it",), **{"log_path": log, "stderr_path": log, **fields})
+        spec = ServiceSpec(key, key, ("it",), **{"log_path": log, **fields})
         self.prober.start(key, "run-1", check, starting=True, spec=spec)
         return spec
 

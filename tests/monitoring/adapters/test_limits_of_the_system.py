@@ -257,7 +257,7 @@ def test_a_machine_without_prlimit_says_so(spawner: Spawner, monkeypatch: pytest
 
 def _as_nobody(directory: Path, *command: str, **fields: Any) -> Callable[[], None]:
     log = directory / "x.log"
-    spec = ServiceSpec("it", "It", command or ("/bin/true",), log_path=log, stderr_path=log, **fields)
+    spec = ServiceSpec("it", "It", command or ("/bin/true",), log_path=log, **fields)
 
     def spawn() -> None:
         Process.spawn(spec, "run")

@@ -41,7 +41,7 @@ async def test_one_that_goes_on_logging_stays_healthy_whichever_log_it_is(
     probed: Probed, tmp_path: Path
 ) -> None:
     apart = tmp_path / "it.err.log"
-    probed.start(silent(HealthKind.LOG), stderr_path=apart)
+    probed.start(silent(HealthKind.LOG), stderr_log=apart)
     end = time.monotonic() + 1.2
     while time.monotonic() < end:
         append(apart)

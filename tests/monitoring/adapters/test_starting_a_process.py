@@ -45,7 +45,7 @@ def test_both_outputs_are_appended_to_its_log_and_its_input_is_empty(spawner: Sp
 
 def test_its_errors_can_have_a_log_of_their_own(spawner: Spawner, tmp_path: Path) -> None:
     apart = tmp_path / "logs" / "it.err.log"
-    exit_of(spawner.shell("echo out; echo err >&2", stderr_path=apart))
+    exit_of(spawner.shell("echo out; echo err >&2", stderr_log=apart))
     assert (spawner.text(), apart.read_text()) == ("out\n", "err\n")
 
 
@@ -143,7 +143,7 @@ from monitoring.supervisor.spec import ServiceSpec
 nofile = prepare_to_spawn()
 command = ("/bin/sh", "-c", "grep -E 'SigIgn|SigBlk' /proc/self/status")
 log = Path({log!r})
-spec = ServiceSpec("it", "It", command, log_path=log, stderr_path=log)
+spec = ServiceSpec("it", "It", command, log_path=log)
 process = Process.spawn(spec, "run", nofile=nofile)
 while process.poll_exit() is None: pass
 process.reap(); process.close()
@@ -213,7 +213,7 @@ def test_it_lives_on_when_its_supervisor_is_killed(tmp_path: Path) -> None:
         "from monitoring.supervisor.spec import ServiceSpec\n"
         f"log = Path({str(tmp_path / 'x.log')!r})\n"
         "spec = ServiceSpec('it', 'It', ('/bin/sh', '-c', 'while echo tick; do sleep 0.05; done'),"
-        " log_path=log, stderr_path=log)\n"
+        " log_path=log)\n"
         "print(Process.spawn(spec, 'orphan').identity.pid, flush=True)\n"
         "time.sleep(60)\n"
     )

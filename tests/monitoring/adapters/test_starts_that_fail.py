@@ -154,7 +154,7 @@ def test_too_many_processes_have_a_code_of_their_own() -> None:
 
 def _spawn(directory: Path, **fields: Any) -> None:
     log = directory / "x.log"
-    Process.spawn(ServiceSpec("it", "It", ("/bin/true",), log_path=log, stderr_path=log, **fields), "run")
+    Process.spawn(ServiceSpec("it", "It", ("/bin/true",), log_path=log, **fields), "run")
 
 
 def test_running_out_of_open_files_leaves_nothing_behind_at_whatever_point(spawner: Spawner) -> None:

@@ -28,7 +28,7 @@ def main() -> None:
     proof = os.memfd_create("proof", 0)
     command = ("/bin/sh", "-c", f"echo it ran >&{proof}; echo and says so")
     log = Path(place, "it.log")
-    spec = ServiceSpec("it", "It", command, log_path=log, stderr_path=log)
+    spec = ServiceSpec("it", "It", command, log_path=log)
     process = Process.spawn(spec, "run", pass_fds=[proof])
     while process.poll_exit() is None:
         pass

@@ -122,7 +122,9 @@ def tail(path: Path, lines: int, limit: int = _TAIL_LIMIT) -> LogChunk:
     end = len(data) if now.quiet else data.rfind(b"\n") + 1
     begin = _begin_of_last(data[:end], lines) if lines > 0 else end
     if begin == 0 and start > now.first:
-        # Cut off in the middle of a line, perhaps of a character.
+        # Cut off in the middle of a line: that is left out, unless it is all there is.
+        begin = data.find(b"\n", 0, max(0, end - 1)) + 1
+    if begin == 0 and start > now.first:
         while begin < min(end, 4) and data[begin] & 0xC0 == 0x80:
             begin += 1
     text, used = _whole_lines(data[begin:end], partial=True, final=False)

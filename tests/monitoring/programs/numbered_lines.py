@@ -1,4 +1,4 @@
-"""Writes numbered lines to stdout until it has written so many: numbered_lines.py COUNT [MB_PER_SECOND [WIDTH]].
+"""Writes numbered lines to stdout: numbered_lines.py COUNT [MB_PER_SECOND [WIDTH]].
 
 At its end it tells on stderr how long its slowest write took, in milliseconds.
 """

@@ -13,7 +13,7 @@ import pytest
 
 from monitoring.models import Node, Service
 from monitoring.supervisor.log_archives import archive_files
-from monitoring.supervisor.logs import tail
+from monitoring.supervisor.logs import LogReader, tail
 from tests.monitoring.adapters.rotated_logs import numbers, unpacked
 from tests.monitoring.supervision.ward import Ward, program
 
@@ -45,7 +45,7 @@ def test_at_fifty_megabytes_a_second_the_log_stays_small_and_no_line_is_lost(
     shared_ward: Ward, log_of: Callable[[Service], Path]
 ) -> None:
     """Scenario 22: rotation keeps up, and the service does not wait for it."""
-    total = 120_000
+    total = 100_000
     service = shared_ward.declare(
         command=program("numbered_lines", str(total), "50", "1000"),
         restart_policy="never",
@@ -73,6 +73,45 @@ def test_at_fifty_megabytes_a_second_the_log_stays_small_and_no_line_is_lost(
     shared_ward.wait(
         lambda: all(file.path.suffix == ".gz" for file in archive_files(log)), "all is compressed", 30
     )
+    assert numbers(unpacked(log)) == list(range(total))
+
+
+def test_a_follower_across_rotations_and_a_supervisor_that_is_killed_sees_each_line_once(ward: Ward) -> None:
+    """Scenario 23: kill -9 of the supervisor while it rotates, twice, and a service that writes on."""
+    total = 150_000
+    service = ward.declare(
+        "talker",
+        command=program("numbered_lines", str(total), "1"),
+        restart_policy="never",
+        log_max_mb=1,
+        log_keep=1000,
+        log_stderr_apart=True,
+    )
+    log = ward.instance.data_dir / "logs" / "talker.log"
+    ward.start()
+    pid = ward.reaches(service, "RUNNING").pid
+    inode, offset, parts = log.stat().st_ino, 0, []
+
+    def followed() -> int:
+        nonlocal offset
+        while (chunk := LogReader(log).read(offset, inode)).offset != offset:
+            assert (chunk.start, chunk.reset) == (offset, False)
+            parts.append(chunk.text)
+            offset = chunk.offset
+        return sum(text.count("\n") for text in parts)
+
+    for kept in (1, 2):
+        ward.wait(lambda: followed() and len(archive_files(log)) >= kept, "it is rotated", 30)  # noqa: B023
+        assert followed() < total, "it is over too early to show anything"
+        ward.kill_supervisor()
+        followed()
+        ward.start()
+    assert ward.runs(service)[0].pid == pid
+    ward.wait(lambda: followed() >= total, "all was read", 30)
+    assert len(ward.runs(service)) == 1
+    assert numbers("".join(parts)) == list(range(total))
+    ward.wait(lambda: log.stat().st_size < MB, "nothing is left to rotate")
+    ward.wait(lambda: all(file.path.suffix == ".gz" for file in archive_files(log)), "all is compressed")
     assert numbers(unpacked(log)) == list(range(total))
 
 
@@ -126,7 +165,8 @@ def test_a_log_that_is_removed_is_missed_in_words_and_its_service_goes_on(what: 
     if what == "the file":
         log.unlink()
     else:
-        shutil.rmtree(directory)
+        directory.rename(directory.with_name("away"))  # at once: the keeper is at work in it
+        shutil.rmtree(directory.with_name("away"))
     ward.wait(lambda: log.exists() and log.stat().st_ino != other, "a new file says what has happened")
     assert "this log was removed while its service runs" in log.read_text()
     ward.wait(lambda: "was removed while its service runs" in Node.objects.get().problem, "the node says so")
@@ -138,15 +178,15 @@ def test_a_log_that_is_removed_is_missed_in_words_and_its_service_goes_on(what: 
 
 def test_above_the_budget_the_oldest_archives_go_and_the_logs_say_so(ward: Ward) -> None:
     ward.start()
-    loud = ["/bin/sh", "-c", "while :; do seq 1 200000; sleep 0.5; done"]
+    loud = ["/bin/sh", "-c", "while :; do seq 1 200000; sleep 0.2; done"]
     service = ward.declare("loud", command=loud, log_max_mb=1, log_keep=100, log_compress=False)
     log = ward.instance.data_dir / "logs" / "loud.log"
-    ward.wait(lambda: len(archive_files(log)) >= 5, "there are archives", 30)
-    Node.objects.update(log_budget_mb=4)
+    ward.wait(lambda: len(archive_files(log)) >= 4, "there are archives", 30)
+    Node.objects.update(log_budget_mb=3)
     ward.running().signal(signal.SIGHUP)
     ward.wait(lambda: "archives of this log" in log.read_text(), "the oldest are deleted", 15)
-    assert "to keep the node's logs within 4" in log.read_text()
-    ward.wait(lambda: taken(log.parent) <= 5 * MB, "the logs fit")
+    assert "to keep the node's logs within 3" in log.read_text()
+    ward.wait(lambda: taken(log.parent) <= 4 * MB, "the logs fit")
     assert ward.status(service).state == "RUNNING"
     Node.objects.update(log_budget_mb=1)
     for name in ("mine.log", "yours.log"):

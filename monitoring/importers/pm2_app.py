@@ -167,6 +167,12 @@ class App:
             count = self._cluster(draft, count, is_port=is_port)
         if count > 1:
             draft.put("instances", count, place)
+            if any(sign in str(draft.fields["command"]) for sign in ("{instance}", "{port}")):
+                self._document.remark(
+                    self._place("args"),
+                    "{instance} and {port} stand for each copy's own number and port here.",
+                    mapped=True,
+                )
             draft.put("env", draft.env | {variable: "{instance}"}, draft.places["env"])
             if is_port and (mode.startswith("cluster") or increment == "PORT"):
                 draft.put("env", draft.env | {"PORT": "{port}"}, draft.places["env"])

@@ -42,8 +42,8 @@ def test_what_is_not_taken_over_is_listed(tmp_path: Path) -> None:
         f"    {path}, line 2: [supervisord] nodaemon: It is about supervisord itself, which medimgr's "
         "supervisor replaces.",
         "Taken over, but not as it was:",
-        f"    {path}, line 8: [program:worker] stopasgroup: Here the whole process tree is always asked to end, "
-        "and killed where it does not.",
+        f"    {path}, line 8: [program:worker] stopasgroup: Here the whole process tree is always asked to "
+        "end, and killed where it does not.",
     ]
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import quote
 
 from medimgr.error_pages import ended_early
-from medimgr.events.daphne_transport import Send, cut_off
+from medimgr.events.daphne_transport import Pace, Send, cut_off, pace_of
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +90,7 @@ class RequestDeadline:
             raise
         finally:
             self._under_way.discard(request)
+            request.end_pace()
         if why is None:
             work.result()
             return
@@ -133,6 +134,8 @@ class _Request:
         self._started = self._complete = False
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ended_by: Why | None = None
+        self._pace: Pace | None = None
+        """Of an answer in more than one piece: Daphne itself takes them all, however slow the client."""
         # The query string may hold what is nobody's business.
         self.name = f"{scope['method']} {quote(scope['path'])}"
 
@@ -159,6 +162,7 @@ class _Request:
         """Tell the application that the client is gone, and take nothing from it any more."""
         if not self._gone.done():
             self._gone.set_result(None)
+        self.end_pace()
 
     async def answer(self, why: Why) -> None:
         """Tell the client, as far as that is still possible."""
@@ -215,5 +219,17 @@ class _Request:
         if self._head is not None:
             head, self._head, self._started = self._head, None, True
             await self._send(head)
+        if not message.get("more_body"):
+            self.end_pace()
         await self._send(message)
         self._complete = not message.get("more_body", False)
+        if not self._complete:
+            self._pace = self._pace or pace_of(self._send)
+            if self._pace is not None:
+                await self._pace.wait()
+
+    def end_pace(self) -> None:
+        """Let nothing wait for the client any more."""
+        pace, self._pace = self._pace, None
+        if pace is not None:
+            pace.end()

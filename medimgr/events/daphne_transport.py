@@ -103,6 +103,45 @@ class DaphneSink:
             logger.info("A stream could not be finished: %r", error)
 
 
+class Pace:
+    """Lets an answer in many pieces wait while its client does not take them, by the same means."""
+
+    def __init__(self, request: Any) -> None:
+        """Register with the transport of ``request``, whose response has been started."""
+        self._request = request
+        self._taken = asyncio.Event()
+        self._taken.set()
+        request.registerProducer(self, True)
+
+    async def wait(self) -> None:
+        """Wait until the client has taken what it was sent, or is gone."""
+        await self._taken.wait()
+
+    def end(self) -> None:
+        """Unregister; nobody waits any more. To be called before the last piece."""
+        self._taken.set()
+        if is_connected(self._request):
+            self._request.unregisterProducer()
+
+    def pauseProducing(self) -> None:  # noqa: N802
+        """The transport holds more than it wants to."""
+        self._taken.clear()
+
+    def resumeProducing(self) -> None:  # noqa: N802
+        """The transport is empty."""
+        self._taken.set()
+
+    def stopProducing(self) -> None:  # noqa: N802
+        """The connection is gone."""
+        self._taken.set()
+
+
+def pace_of(send: Send) -> Pace | None:
+    """Return the pace of the client behind Daphne's ``send``, None where there is none, or another server."""
+    request = request_behind(send)
+    return Pace(request) if request is not None and is_connected(request) else None
+
+
 def before_shutdown(stop: Callable[[], Awaitable[None]]) -> None:
     """Have Twisted run ``stop`` before it closes its connections, where Twisted runs this process.
 

@@ -153,6 +153,14 @@ class ExitSource(StrEnum):
     """It ended while nobody who could know was looking."""
 
 
+EXIT_SOURCE_WORDS: dict[ExitSource, str] = {
+    ExitSource.WAIT: "the kernel told the supervisor, which had started it",
+    ExitSource.PROC: "read from what the process had left in /proc",
+    ExitSource.PIDFD: "the kernel told the supervisor, which had taken it over",
+    ExitSource.UNKNOWN: "nobody was there who could have been told",
+}
+"""How it is known in which way a run ended."""
+
 REASON_WORDS: dict[Reason, str] = {
     Reason.NONE: "",
     Reason.OPERATOR: "asked for by an operator",

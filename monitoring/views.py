@@ -20,7 +20,7 @@ from monitoring import declared, wording
 from monitoring.attention import bucket, rests, sentence, troubles
 from monitoring.models import Dependency, Run, Service
 from monitoring.snapshot import services_snapshot
-from monitoring.states import REASON_WORDS, State
+from monitoring.states import EXIT_SOURCE_WORDS, REASON_WORDS, ExitSource, State
 from operations.models import Operation
 
 FILTERS = (
@@ -202,6 +202,7 @@ def _run(run: Run) -> dict[str, Any]:
         "pid": run.pid,
         "why": wording.reason_words(run.reason),
         "how": wording.run_end(run.exit_code, run.exit_signal, run.end_reason),
+        "told_by": EXIT_SOURCE_WORDS[ExitSource(run.exit_source)] if run.exit_source else "",
     }
 
 

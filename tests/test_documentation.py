@@ -55,6 +55,7 @@ def test_every_variable_that_is_named_exists(document: Path) -> None:
     found = set(re.findall(r"\b((?:MEDIMGR|DJANGO)_[A-Z_]+)\b", text_of(document)))
     known = example_variables() | {f"{name}_FILE" for name in example_variables()}
     known |= {"MEDIMGR_TEST_DATABASE", "MEDIMGR_TEST_CHROMIUM", *marks_of_services()}
+    known |= {"MEDIMGR_CHAOS_SECONDS", "MEDIMGR_CHAOS_SEED"}
     assert {name for name in found if name.rstrip("_") not in known and not name.endswith("_")} == set()
 
 

@@ -72,14 +72,14 @@ class RunningMedimgr:
             lambda: set(self.states().values()) == {"RUNNING"}, timeout, "all demo services run"
         )
 
-    def start_up(self) -> None:
+    def start_up(self, *arguments: str) -> None:
         """Start ``manage.py up`` (again) and wait until it is ready."""
-        self.up = start_up(self.instance, self.port)
+        self.up = start_up(self.instance, self.port, *arguments)
 
 
-def start_up(instance: Instance, port: int) -> RunningProcess:
+def start_up(instance: Instance, port: int, *arguments: str) -> RunningProcess:
     """Start ``manage.py up`` and wait until it is ready."""
-    up = instance.start("up", "--bind", f"127.0.0.1:{port}")
+    up = instance.start("up", "--bind", f"127.0.0.1:{port}", *arguments)
     url = f"http://127.0.0.1:{port}/readyz"
     instance.wait_for(lambda: answers(url) or not up.alive, 30, "the server is ready")
     assert up.alive, up.output()

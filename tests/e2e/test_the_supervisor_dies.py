@@ -85,6 +85,27 @@ def test_nothing_stops_the_page_says_so_and_the_next_supervisor_takes_over(
     expect_state(services, "incentive-system", "RUNNING")
 
 
+def test_a_planned_hand_over_alarms_nobody(services: Page, breakable: RunningMedimgr) -> None:
+    pids = breakable.pids()
+    breakable.up.kill()
+    breakable.start_up("--leave-running")
+    nodes = services.locator("#nodes")
+    expect(nodes).to_contain_text(f"supervised by process {breakable.up.pid}", timeout=STALE_MS)
+    assert breakable.up.stop() == 0
+    expect(nodes).to_contain_text("the next supervisor is awaited")
+    expect(services.locator("#nodes .silent")).to_have_count(0)
+    # For longer than it takes to miss one that has died.
+    services.wait_for_timeout(STALE_MS)
+    for key in pids:
+        expect_state(services, key, "RUNNING")
+    expect(services.locator("#health-sentence")).to_have_text("All 9 services are running.")
+    assert httpx.get(f"{breakable.url}/readyz", timeout=5).status_code == 200
+    breakable.start_up()
+    expect(nodes).to_contain_text(f"supervised by process {breakable.up.pid}", timeout=STALE_MS)
+    assert breakable.pids() == pids
+    assert_not_reloaded(services)
+
+
 def test_a_killed_web_worker_comes_back_and_the_page_catches_up(
     services: Page, breakable: RunningMedimgr
 ) -> None:

@@ -110,7 +110,9 @@
     const lines = [...store.nodes.values()].filter((node) => used.has(node.name)).map((node) => {
       const line = document.createElement("li");
       line.classList.toggle("silent", !node.supervised);
-      line.textContent = node.supervised
+      line.textContent = node.handed_over_at && node.supervised
+        ? `Node ${node.name}: handed over ${words.moment(node.handed_over_at)}; its services run on, and the next supervisor is awaited.`
+        : node.supervised
         ? `Node ${node.name}: supervised by process ${node.supervisor_pid} since ${words.moment(node.started_at)}${node.version ? `, medimgr ${node.version}` : ""}${node.start_concurrency ? `, ${node.start_concurrency} at a time may start` : ""}`
         : `Node ${node.name}: no supervisor. Start one there with manage.py up or manage.py supervise.`;
       return line;

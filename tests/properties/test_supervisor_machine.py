@@ -1,7 +1,7 @@
 """Whatever happens in whatever order, the supervisor's machine keeps its promises.
 
-The rules play operators, the clock and the kernel at random; ``World`` carries the effects out as the
-supervisor would, and the invariants look at both after every single event.
+Scenario 1. The rules play operators, the clock and the kernel at random; ``World`` carries the effects out
+as the supervisor would, and the invariants look at both after every single event.
 """
 
 from dataclasses import replace
@@ -19,29 +19,21 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from monitoring.states import LIVE, HealthKind, Intent, RestartPolicy, State
+from monitoring.states import LIVE, HealthKind, Hook, Intent, ReadyKind, Reason, RestartPolicy, State
 from monitoring.supervisor import happenings as happened
 from monitoring.supervisor.machine import step
-from monitoring.supervisor.situation import (
-    ArmTimer,
-    CancelTimer,
-    Kill,
-    Record,
-    Signal,
-    Situation,
-    Spawn,
-    StartProbing,
-    StopProbing,
-    Sweep,
-    Timer,
-)
-from monitoring.supervisor.spec import HealthCheck, ServiceSpec
+from monitoring.supervisor.policy import FLAPPING_STREAK
+from monitoring.supervisor.situation import Situation, Spawn, Timer
+from monitoring.supervisor.spec import HealthCheck, Readiness, ServiceSpec, StopRequest
+from tests.properties.supervised_world import World
 
 SPEC = ServiceSpec(key="backend", name="Backend", command=("backend",), log_path=Path("backend.log"))
+REQUESTS = [StopRequest(), StopRequest(url="http://localhost/stop"), StopRequest(command=("stop",))]
+READINESS = [Readiness(), Readiness(ReadyKind.TCP, port=2), Readiness(ReadyKind.LOG, pattern="ready")]
 TIMER_EVENTS: dict[Timer, type] = {timer: event for event, timer in happened.TIMERS.items()}
 
 
-class Supervised(RuleBasedStateMachine):
+class Supervised(World, RuleBasedStateMachine):
     """One service, its operator, its processes and the clock."""
 
     @initialize(
@@ -49,53 +41,40 @@ class Supervised(RuleBasedStateMachine):
         restart=st.sampled_from(RestartPolicy),
         max_failures=st.sampled_from([0, 2]),
         stop_timeout=st.sampled_from([0.0, 5.0]),
+        request=st.sampled_from(REQUESTS),
+        readiness=st.sampled_from(READINESS),
+        hooks=st.sets(st.sampled_from(Hook)),
+        schedule=st.sampled_from(["", "", "0 * * * *"]),
+        fatal_retry=st.sampled_from([0.0, 3.0]),
     )
-    def declare(self, probed: bool, restart: RestartPolicy, max_failures: int, stop_timeout: float) -> None:
+    def declare(
+        self,
+        probed: bool,
+        restart: RestartPolicy,
+        max_failures: int,
+        stop_timeout: float,
+        request: StopRequest,
+        readiness: Readiness,
+        hooks: set[Hook],
+        schedule: str,
+        fatal_retry: float,
+    ) -> None:
         health = HealthCheck(kind=HealthKind.TCP, port=1, failures=2) if probed else HealthCheck()
         self.spec = replace(
-            SPEC, health=health, restart=restart, max_failures=max_failures, stop_timeout=stop_timeout
+            SPEC,
+            health=health,
+            restart=restart,
+            max_failures=max_failures,
+            stop_timeout=stop_timeout,
+            stop_request=request,
+            readiness=readiness,
+            hooks=tuple((hook, (hook.value,)) for hook in Hook if hook in hooks),
+            schedule=schedule,
+            fatal_codes=frozenset({78}),
+            fatal_retry=fatal_retry,
         )
-        self.situation = Situation()
-        self.now = 0.0
-        self.runs = 0
-        self.leaders: set[str] = set()
-        self.trees: set[str] = set()
-        self.timers: dict[Timer, float] = {}
-        self.probing: str = ""
-        self.pending: list[happened.Event] = []
-
-    # --- what the supervisor does with effects ---
-
-    def take(self, event: happened.Event, jitter: float = 0.0) -> None:
-        before = self.situation
-        self.situation, effects = step(before, event, self.spec, self.now, jitter)
-        for effect in effects:
-            self.carry_out(effect, before)
-
-    def carry_out(self, effect: Any, before: Situation) -> None:
-        if isinstance(effect, Spawn):
-            assert not self.trees, "a process was started beside the rest of an earlier run"
-            self.trees.add(effect.run_id)
-            self.leaders.add(effect.run_id)
-        elif isinstance(effect, Signal | Kill | Sweep):
-            assert effect.run_id in (before.run_id, self.situation.run_id), "an effect for a stale run"
-            assert effect.run_id, "an effect for no run"
-            if isinstance(effect, Sweep):
-                assert effect.run_id not in self.leaders, "swept while its leader lives"
-        elif isinstance(effect, ArmTimer):
-            self.timers[effect.timer] = effect.at
-        elif isinstance(effect, CancelTimer):
-            del self.timers[effect.timer]
-        elif isinstance(effect, StartProbing):
-            assert effect.run_id in self.leaders
-            assert not self.probing, "two probes of one service"
-            self.probing = effect.run_id
-        elif isinstance(effect, StopProbing):
-            assert self.probing
-            self.probing = ""
-        else:
-            assert isinstance(effect, Record)
-            assert (effect.before, effect.after) == (before.state, self.situation.state)
+        self.begin()
+        self.was_changed = False
 
     # --- operators ---
 
@@ -123,6 +102,7 @@ class Supervised(RuleBasedStateMachine):
                 happened.Shutdown(force=True),
                 happened.Boot(fresh=True),
                 happened.Deleted(),
+                happened.Due(),
             ]
         )
     )
@@ -132,10 +112,32 @@ class Supervised(RuleBasedStateMachine):
             assert self.situation.auto_recovery is event.on
 
     @precondition(lambda self: self.situation.state is not State.STOPPED)
-    @rule(probed=st.booleans(), differs=st.booleans())
-    def change_spec(self, probed: bool, differs: bool) -> None:
-        health = HealthCheck(kind=HealthKind.TCP, port=1, failures=2) if probed else HealthCheck()
-        self.spec = replace(self.spec, health=health)
+    @rule(
+        probed=st.booleans(),
+        differs=st.booleans(),
+        readiness=st.sampled_from(READINESS),
+        request=st.sampled_from(REQUESTS),
+        hooks=st.booleans(),
+        scheduled=st.booleans(),
+    )
+    def change_spec(
+        self,
+        probed: bool,
+        differs: bool,
+        readiness: Readiness,
+        request: StopRequest,
+        hooks: bool,
+        scheduled: bool,
+    ) -> None:
+        self.spec = replace(
+            self.spec,
+            health=HealthCheck(kind=HealthKind.TCP, port=1, failures=2) if probed else HealthCheck(),
+            readiness=readiness,
+            stop_request=request,
+            hooks=self.spec.hooks if hooks else (),
+            schedule="0 * * * *" if scheduled else "",
+        )
+        self.was_changed = True
         self.take(happened.SpecChanged(differs))
 
     # --- the world ---
@@ -146,13 +148,13 @@ class Supervised(RuleBasedStateMachine):
         self.runs += 1
         self.take(happened.Admitted(f"run-{self.runs}"))
 
-    @rule(times=st.integers(1, 6))
-    def the_natural_next_thing_happens(self, times: int) -> None:
+    @rule(times=st.integers(1, 6), patient=st.booleans(), ok=st.booleans())
+    def the_natural_next_thing_happens(self, times: int, patient: bool, ok: bool) -> None:
         """Without this the walk would seldom leave the doorstep."""
         for _ in range(times):
-            self._next_thing()
+            self._next_thing(patient, ok)
 
-    def _next_thing(self) -> None:
+    def _next_thing(self, patient: bool, ok: bool) -> None:
         s = self.situation
         if s.state is State.STOPPED:
             self.take(happened.Up())
@@ -160,8 +162,14 @@ class Supervised(RuleBasedStateMachine):
             self.take(happened.Spawned(s.run_id, 4711))
         elif self.trees and not self.leaders:
             self.tree_ends()
-        elif s.state is State.WAITING:
+        elif self.hook and patient:
+            self.hook_ends(ok)
+        elif s.state is State.STOPPING and self.timers and not patient:
+            self.time_passes(0.0)
+        elif s.state is State.WAITING and not s.run_id:
             self.admit()
+        elif self.awaiting:
+            self.take(happened.Ready(self.awaiting))
         elif s.state is State.STARTING and self.probing:
             self.take(happened.Probed(self.probing, ok=True))
         elif s.state in (State.RUNNING, State.STOPPING):
@@ -181,7 +189,7 @@ class Supervised(RuleBasedStateMachine):
             self.take(happened.Spawned(run, 4711))
 
     @precondition(lambda self: self.situation.pid is not None)
-    @rule(code=st.sampled_from([1, 0, None]), tree_too=st.booleans())
+    @rule(code=st.sampled_from([1, 0, 78, None]), tree_too=st.booleans())
     def exit(self, code: int | None, tree_too: bool) -> None:
         run = self.situation.run_id
         self.leaders.discard(run)
@@ -201,15 +209,87 @@ class Supervised(RuleBasedStateMachine):
     def probe(self, ok: bool, hung: bool) -> None:
         self.take(happened.Probed(self.probing, ok, hung=hung and not ok, detail="" if ok else "bad"))
 
+    @precondition(lambda self: self.hook)
+    @rule(ok=st.booleans())
+    def hook_ends(self, ok: bool) -> None:
+        (run, hook), self.hook = self.hook, None  # type: ignore[misc]  # see the precondition
+        self.take(happened.HookEnded(run, hook, ok, "" if ok else "exited with code 1"))
+
+    @precondition(lambda self: self.asking)
+    @rule(ok=st.booleans())
+    def request_is_answered(self, ok: bool) -> None:
+        run, self.asking = self.asking, ""
+        self.take(happened.StopAsked(run, ok, "" if ok else "connection refused"))
+
+    @precondition(lambda self: self.situation.pid is not None)
+    @rule(
+        event=st.sampled_from([happened.Ready, happened.Recycle, happened.AtLimit]),
+        reason=st.sampled_from([Reason.MEMORY, Reason.MAX_AGE]),
+    )
+    def process_is_noticed(self, event: Any, reason: Reason) -> None:
+        run = self.situation.run_id
+        self.take(event(run) if event is happened.Ready else event(run, reason, "too much"))
+
     @precondition(lambda self: self.runs > 1)
-    @rule(run=st.integers(0, 3), which=st.sampled_from([happened.TreeGone, happened.Exited]))
-    def late_news(self, run: int, which: Any) -> None:
+    @rule(
+        run=st.integers(0, 3),
+        which=st.sampled_from([happened.TreeGone, happened.Exited, happened.HookEnded, happened.StopAsked]),
+        hook=st.sampled_from(Hook),
+    )
+    def late_news(self, run: int, which: Any, hook: Hook) -> None:
         stale = f"run-{self.runs - run}"
         if stale == self.situation.run_id:
             return
         before = self.situation
-        self.take(which(stale))
+        more: dict[type, tuple[Any, ...]] = {happened.HookEnded: (hook, True), happened.StopAsked: (True,)}
+        self.take(which(stale, *more.get(which, ())))
         assert self.situation is before
+
+    @precondition(lambda self: self.situation.run_id and not self.trees)
+    @rule()
+    def the_sweep_says_it_twice(self) -> None:
+        before = self.situation
+        self.take(happened.TreeGone(before.run_id))
+        assert self.situation == before
+
+    @rule(hook=st.sampled_from(Hook), ok=st.booleans())
+    def news_of_a_hook_that_does_not_run(self, hook: Hook, ok: bool) -> None:
+        if self.hook and self.hook[1] is hook:
+            return
+        before = self.situation
+        self.take(happened.HookEnded(before.run_id, hook, ok))
+        assert self.situation is before
+
+    @rule(fresh=st.booleans())
+    def the_supervisor_dies_and_the_next_takes_over(self, fresh: bool) -> None:
+        """Its timers, probes and commands die with it; what the database and the journal hold remains."""
+        old = self.situation
+        written = self.trees or (self.hook and self.hook[1] is Hook.POST_STOP)
+        self.timers.clear()
+        self.probing = self.asking = self.awaiting = ""
+        self.hook = None
+        no_process = old.state is State.STARTING and old.pid is None
+        self.situation = Situation(
+            state=State.WAITING if no_process else old.state,
+            intent=old.intent,
+            reason=old.reason,
+            detail=old.detail,
+            cause=old.reason,
+            restarts=old.restarts,
+            auto_recovery=old.auto_recovery,
+            held=not old.auto_recovery and old.state in (State.EXITED, State.FATAL),
+            flapping=old.flapping,
+            streak=FLAPPING_STREAK if old.flapping else 0,
+            run_id=old.run_id if written else "",
+        )
+        if old.run_id in self.leaders:
+            self.take(happened.Adopted(old.run_id, 4711, 1.0))
+        elif written:
+            self.trees.add(old.run_id)  # until the sweep has said that nothing is left
+            self.take(happened.AdoptGone(old.run_id))
+        elif self.situation.alive:
+            self.take(happened.AdoptGone(""))
+        self.take(happened.Boot(fresh))
 
     @precondition(lambda self: self.timers)
     @rule(jitter=st.floats(-1, 1))
@@ -217,10 +297,8 @@ class Supervised(RuleBasedStateMachine):
         timer = min(self.timers, key=lambda name: self.timers[name])
         self.now = max(self.now, self.timers.pop(timer))
         event = TIMER_EVENTS[timer]
-        if event is happened.BackoffElapsed:
-            self.take(event(), jitter)
-        else:
-            self.take(event(self.situation.run_id), jitter)
+        about_a_run = issubclass(event, happened.ProcessEvent)
+        self.take(event(self.situation.run_id) if about_a_run else event(), jitter)
 
     # --- what always holds ---
 
@@ -241,14 +319,51 @@ class Supervised(RuleBasedStateMachine):
     @invariant()
     def timers_never_leak(self) -> None:
         assert self.timers == dict(self.situation.timers)
-        if self.situation.state in (State.STOPPED, State.EXITED, State.FATAL, State.WAITING):
+        if self.situation.state in (State.STOPPED, State.EXITED, State.WAITING):
             assert not self.timers
+        if self.situation.state is State.FATAL:
+            assert self.timers.keys() <= {Timer.RETRY}
 
     @invariant()
     def probes_run_only_for_a_living_process(self) -> None:
         if self.probing:
             assert self.situation.state in (State.STARTING, State.RUNNING)
             assert self.probing in self.leaders
+
+    @invariant()
+    def what_goes_with_a_run_goes_with_the_current_one(self) -> None:
+        current = self.situation.run_id
+        assert (self.hook[1] if self.hook else None) is self.situation.hook
+        assert not self.hook or self.hook[0] == current
+        assert bool(self.asking) is self.situation.asking
+        assert self.asking in ("", current)
+        assert self.awaiting in ("", current)
+        if self.asking:
+            assert Timer.STOP_REQUEST in self.timers, "a request that is waited for without end"
+
+    @invariant()
+    def a_hook_runs_in_its_own_time_alone(self) -> None:
+        s = self.situation
+        fits = {
+            None: True,
+            Hook.PRE_START: s.state is State.STARTING and s.pid is None,
+            Hook.POST_START: s.state is State.RUNNING,
+            Hook.PRE_STOP: s.state is State.STOPPING,
+            Hook.POST_STOP: s.pid is None and s.tree_gone and s.state not in (State.STARTING, State.RUNNING),
+        }
+        assert fits[s.hook], f"{s.hook} in {s.state}"
+
+    @invariant()
+    def nothing_is_stopped_without_an_end(self) -> None:
+        """Whatever is STOPPING, a timer, a command or the sweep of its tree brings it on."""
+        s = self.situation
+        if s.state is State.STOPPING and s.pid is not None:
+            assert self.hook or self.timers
+
+    @invariant()
+    def a_scheduled_service_is_not_tried_again_between_its_times(self) -> None:
+        if self.situation.state is State.BACKOFF and self.situation.cause is not Reason.NONE:
+            assert not self.spec.schedule or self.was_changed
 
     @invariant()
     def a_failing_service_is_not_started_without_a_wait_for_ever(self) -> None:
@@ -265,11 +380,15 @@ class Supervised(RuleBasedStateMachine):
         if not hasattr(self, "situation"):
             return
         self.take(happened.Down())
-        for _ in range(10):
+        for _ in range(12):
             if self.situation.state is State.STOPPED:
                 break
             if self.situation.run_id in self.leaders and self.situation.pid is None:
                 self.take(happened.Spawned(self.situation.run_id, 1))
+            elif self.hook:
+                self.hook_ends(False)
+            elif self.asking:
+                self.request_is_answered(False)
             elif self.situation.pid is not None:
                 self.leaders.clear()
                 self.take(happened.Exited(self.situation.run_id, 0))
@@ -279,7 +398,7 @@ class Supervised(RuleBasedStateMachine):
                 self.take(happened.TreeGone(run))
         assert self.situation.state is State.STOPPED
         assert not self.timers
-        assert not self.probing
+        assert not self.probing + self.asking + self.awaiting
 
 
 def test_the_machine_keeps_its_promises_whatever_happens() -> None:

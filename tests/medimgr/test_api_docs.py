@@ -15,6 +15,7 @@ PATHS = {
     "/api/status": {"get"},
     "/api/services": {"get"},
     "/api/services/batch": {"post"},
+    "/api/services/import": {"post"},
     "/api/services/{key}": {"get"},
     "/api/services/{key}/start": {"post"},
     "/api/services/{key}/stop": {"post"},

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from monitoring.models import Node
+from monitoring.supervisor.identity import MARKER_SUPERVISOR, supervisor_mark
 from tests.monitoring.supervision.ward import Ward, sleeper
 from tests.running import free_port
 
@@ -68,7 +69,9 @@ def test_a_port_held_by_a_left_over_of_its_own_run_is_freed(shared_ward: Ward) -
         env={
             "MEDIMGR_RUN_ID": "00000000-0000-0000-0000-000000000001",
             "MEDIMGR_SERVICE": "port-keeper",
-            "MEDIMGR_DATA_DIR": str(shared_ward.instance.data_dir),
+            MARKER_SUPERVISOR: supervisor_mark(
+                shared_ward.instance.env["MEDIMGR_NODE"], str(shared_ward.instance.data_dir)
+            ),
         },
         start_new_session=True,
     )

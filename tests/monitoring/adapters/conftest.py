@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,3 +96,17 @@ def end(pid: int) -> None:
     """Kill one process that the test knows by its pid; it may be gone."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture(params=["disk", "memory"])
+def disk_or_memory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A directory on a file system that collapses (where the tests' is one), and one that punches holes."""
+    if request.param == "disk":
+        yield tmp_path
+        return
+    place = Path("/dev/shm", f"medimgr-test-{os.getpid()}-{time.monotonic_ns()}")
+    place.mkdir()
+    yield place
+    for file in place.iterdir():
+        file.unlink()
+    place.rmdir()

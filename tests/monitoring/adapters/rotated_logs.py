@@ -3,11 +3,15 @@
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from monitoring.supervisor.log_archives import archive_files
+from monitoring.supervisor.log_packing import pack_one
+from monitoring.supervisor.logs import LogReader, open_log
 
 PROGRAMS = Path(__file__).resolve().parent.parent / "programs"
+BLOCK = 4096
 ROOT = PROGRAMS.parent.parent.parent
 
 
@@ -56,3 +60,38 @@ def unpacked(log: Path) -> bytes:
 def numbers(text: str | bytes) -> list[int]:
     """Return the numbers that lines begin with."""
     return [int(line.split()[0]) for line in text.splitlines()]
+
+
+def append(log: Path, data: bytes) -> None:
+    fd = open_log(log)
+    os.write(fd, data)
+    os.close(fd)
+
+
+def lines(first: int, end: int) -> bytes:
+    return b"".join(b"%d %s\n" % (number, b"x" * (number % 50)) for number in range(first, end))
+
+
+def names(log: Path) -> list[str]:
+    return [file.path.name for file in archive_files(log)]
+
+
+def after_half_a_line(data: bytes) -> bytes:
+    return data.partition(b"\n")[2]
+
+
+def pack_all(log: Path) -> None:
+    while pack_one(log, nullcontext(), lambda: False):
+        pass
+
+
+def follow(log: Path, offset: int, inode: int, limit: int = 50_000) -> tuple[str, int]:
+    """Read on to the end; every piece has to follow the one before it."""
+    parts = []
+    while True:
+        chunk = LogReader(log).read(offset, inode, limit)
+        assert (chunk.start, chunk.reset) == (offset, False)
+        parts.append(chunk.text)
+        if chunk.offset == offset:
+            return "".join(parts), offset
+        offset = chunk.offset

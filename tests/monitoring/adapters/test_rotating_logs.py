@@ -1,90 +1,36 @@
 """A log is rotated while its service writes on: nothing lost, nothing twice, gzip reads the archives."""
 
-import errno
 import os
 import random
 import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from monitoring.supervisor import file_space, log_rotation
-from monitoring.supervisor.log_archives import archive_files, part_path
+from monitoring.supervisor.log_archives import archive_files
 from monitoring.supervisor.log_bytes import log_end, read_log
-from monitoring.supervisor.log_ledger import ledger_path, read_ledger
+from monitoring.supervisor.log_ledger import read_ledger
 from monitoring.supervisor.log_packing import pack_one
-from monitoring.supervisor.log_rotation import rotate, settle
+from monitoring.supervisor.log_rotation import rotate
 from monitoring.supervisor.logs import LogReader, open_log, tail
 from tests.monitoring.adapters.rotated_logs import (
-    PROGRAMS,
-    ROOT,
-    kill,
+    BLOCK,
+    after_half_a_line,
+    append,
+    follow,
+    lines,
+    names,
     numbers,
-    start_rotating,
+    pack_all,
     start_writer,
     unpacked,
 )
 
-BLOCK = 4096
-
-
-@pytest.fixture(params=["disk", "memory"])
-def directory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    """A directory on a file system that collapses (where the tests' is one), and one that punches holes."""
-    if request.param == "disk":
-        yield tmp_path
-        return
-    place = Path("/dev/shm", f"medimgr-test-{os.getpid()}-{time.monotonic_ns()}")
-    place.mkdir()
-    yield place
-    for file in place.iterdir():
-        file.unlink()
-    place.rmdir()
-
 
 @pytest.fixture
-def log(directory: Path) -> Path:
-    return directory / "it.log"
-
-
-def append(log: Path, data: bytes) -> None:
-    fd = open_log(log)
-    os.write(fd, data)
-    os.close(fd)
-
-
-def lines(first: int, end: int) -> bytes:
-    return b"".join(b"%d %s\n" % (number, b"x" * (number % 50)) for number in range(first, end))
-
-
-def names(log: Path) -> list[str]:
-    return [file.path.name for file in archive_files(log)]
-
-
-def after_half_a_line(data: bytes) -> bytes:
-    return data.partition(b"\n")[2]
-
-
-def pack_all(log: Path) -> None:
-    while pack_one(log, nullcontext(), lambda: False):
-        pass
-
-
-def follow(log: Path, offset: int, inode: int, limit: int = 50_000) -> tuple[str, int]:
-    """Read on to the end; every piece has to follow the one before it."""
-    parts = []
-    while True:
-        chunk = LogReader(log).read(offset, inode, limit)
-        assert (chunk.start, chunk.reset) == (offset, False)
-        parts.append(chunk.text)
-        if chunk.offset == offset:
-            return "".join(parts), offset
-        offset = chunk.offset
+def log(disk_or_memory: Path) -> Path:
+    return disk_or_memory / "it.log"
 
 
 # --- what a rotation does ----------------------------------------------------------------------------
@@ -282,184 +228,3 @@ def test_a_follower_beside_a_busy_service_rotation_and_compression_sees_each_lin
     assert any(name.endswith(".gz") for name in names(log))
     assert numbers("".join(parts)) == list(range(total))
     assert numbers(unpacked(log)) == list(range(total))
-
-
-# --- killed in the middle ----------------------------------------------------------------------------
-
-
-def test_a_rotation_that_is_killed_at_any_moment_neither_loses_nor_doubles_a_line(log: Path) -> None:
-    """Scenario 23: kill -9 of whoever rotates and compresses, in a loop, at random moments."""
-    total, kills, chance = 60_000, 0, random.Random()
-    writer = start_writer(log, total, megabytes_per_second=1)
-    inode, parts, offset = log.stat().st_ino, [], 0
-    while writer.poll() is None:
-        keeper = start_rotating(log, 4 * BLOCK)
-        until = time.monotonic() + chance.uniform(0, 0.1)
-        while time.monotonic() < until:
-            text, offset = follow(log, offset, inode)
-            parts.append(text)
-        kill(keeper)
-        kills += 1
-        text, offset = follow(log, offset, inode)
-        parts.append(text)
-    assert writer.wait() == 0
-    kill(writer)
-    settle(log)
-    parts.append(follow(log, offset, inode)[0])
-    assert kills > 5
-    assert numbers("".join(parts)) == list(range(total))
-    assert numbers(unpacked(log)) == list(range(total))
-    assert not part_path(log).exists()
-
-
-class _Killed(Exception):
-    """What a kill is, to those who cannot go on after it."""
-
-
-def _steps() -> list[str]:
-    return ["sendfile", "replace", "write_ledger", "punch", "collapse", "unlink", "write_out"]
-
-
-@pytest.mark.parametrize("step", _steps())
-@pytest.mark.parametrize("after", [False, True])
-def test_whoever_comes_next_finishes_what_was_broken_off_at_any_step(
-    log: Path, step: str, after: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Breaks off before and after each deed of each rotation, and takes over; none of them may matter."""
-    total, inode, parts, offset = 0, 0, [], 0
-    for occasion in range(1, 8):
-        append(log, lines(total, total + 3000))
-        total += 3000
-        inode = log.stat().st_ino
-        with monkeypatch.context() as patch:
-            left = occasion
-
-            def deed(real: Callable[..., object]) -> Callable[..., object]:
-                def do(*args: object) -> object:
-                    nonlocal left
-                    left -= 1
-                    if left == 0 and not after:
-                        raise _Killed
-                    result = real(*args)
-                    if left == 0:
-                        raise _Killed
-                    return result
-
-                return do
-
-            place: object = {
-                "sendfile": os,
-                "replace": os,
-                "unlink": Path,
-                "write_ledger": log_rotation,
-            }.get(step, file_space)
-            patch.setattr(place, step, deed(getattr(place, step)))
-            try:
-                rotate(log, max_bytes=4 * BLOCK, keep=1000)
-                pack_all(log)
-            except _Killed:
-                pass
-        text, offset = follow(log, offset, inode)
-        parts.append(text)
-        settle(log)
-        text, offset = follow(log, offset, inode)
-        parts.append(text)
-        assert numbers("".join(parts)) == list(range(total))
-        assert numbers(unpacked(log)) == list(range(total))
-
-
-def test_a_ledger_that_makes_no_sense_does_not_stop_anything(log: Path) -> None:
-    append(log, lines(0, 10_000))
-    rotate(log, max_bytes=100_000, keep=3)
-    for junk in (b"", b"{", b"[]", b'{"turn":1}', b'{"archives":[1]}', os.urandom(100)):
-        ledger_path(log).write_bytes(junk)
-        assert "9999 " in tail(log, 1).text
-        rotate(log, max_bytes=1_000_000, keep=3)
-    append(log, lines(10_000, 30_000))
-    assert rotate(log, max_bytes=100_000, keep=3)
-    assert numbers(unpacked(log)) == list(range(30_000))
-
-
-# --- where the file system can do less, or is full -----------------------------------------------------
-
-
-def on_small_file_system(kind: str, script: str, size: str = "1m") -> str:
-    """Run ``script`` where PLACE is an empty file system of that kind; skips where none can be mounted."""
-    program = [sys.executable, str(PROGRAMS / "on_a_small_disk.py"), kind, size, script]
-    done = subprocess.run(
-        ["unshare", "--mount", *program],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    if done.returncode == errno.EPERM or "unshare" in done.stderr:
-        pytest.skip(f"no file system can be mounted here: {done.stderr}")
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def test_where_a_log_can_only_be_truncated_what_that_may_cost_is_written_into_it() -> None:
-    """ramfs can neither collapse nor punch. Scenario 22."""
-    said = on_small_file_system(
-        "ramfs",
-        """
-append(log, lines(0, 10_000))
-assert rotate(log, max_bytes=100_000, keep=3)
-append(log, lines(10_000, 11_000))
-live = log.read_text().splitlines()
-assert "what was written just before this line may be lost" in live[0], live[0]
-assert live[0].startswith("medimgr, ")
-assert live[1:] == lines(10_000, 11_000).decode().splitlines()
-assert log.with_name("it.log.1").read_bytes() == lines(0, 10_000)
-assert LogReader(log).read(0, log.stat().st_ino, 1 << 20).text.startswith("0 \\n1 x")
-print("as it should be")
-""",
-    )
-    assert said == "as it should be\n"
-
-
-def test_on_a_full_disk_the_oldest_archives_make_room_and_the_log_says_so() -> None:
-    """Scenario 22: archives of a mebibyte disk, each of 300 KB."""
-    said = on_small_file_system(
-        "tmpfs",
-        """
-for begin in range(0, 90_000, 10_000):
-    try:
-        append(log, lines(begin, begin + 10_000))
-    except OSError as error:
-        assert error.errno == errno.ENOSPC
-        break
-    rotate(log, max_bytes=100_000, keep=9)
-else:
-    raise AssertionError("the disk never was full")
-made = rotate(log, max_bytes=100_000, keep=9)
-assert made and made.room_made, made
-text = log.read_bytes().replace(b"\\0", b"").decode()
-assert "the disk is full: the oldest archive of this log (it.log." in text
-print("as it should be")
-""",
-    )
-    assert said == "as it should be\n"
-
-
-def test_where_no_room_can_be_made_the_log_stays_as_it_is() -> None:
-    """Scenario 22."""
-    said = on_small_file_system(
-        "tmpfs",
-        """
-append(log, lines(0, 20_000))
-before = log.read_bytes()
-try:
-    rotate(log, max_bytes=100_000, keep=9)
-except OSError as error:
-    assert error.errno == errno.ENOSPC
-else:
-    raise AssertionError("there was room")
-assert log.read_bytes() == before
-assert os.listdir(log.parent) == ["it.log"], os.listdir(log.parent)
-print("as it should be")
-""",
-    )
-    assert said == "as it should be\n"

@@ -69,7 +69,7 @@ def test_what_is_added_is_followed_across_rotations_and_only_what_is_wanted_is_s
     """Scenario 23."""
     service = make_service("followed")
     write_log(service, "known\n")
-    place = log_tail.show(service, log_tail.Wanted(0), str, str)
+    place = log_tail.show(service, log_tail.Wanted(0), lambda _: None, lambda _: None)
     shown: list[str] = []
     lines = [f"line {number} {'odd' if number % 2 else 'even'}\n" for number in range(9000)]
 

@@ -54,6 +54,7 @@ class _Watched:
     """What the thread remembers of one log."""
 
     rule: LogRule
+    name: str
     size: int = 0
     """As it was at the time ``at``, without ``hole``."""
     hole: int = 0
@@ -197,7 +198,7 @@ class LogKeeper:
         for path, rule in rules.items():
             watched = self._watched.get(path)
             if watched is None:
-                watched = self._watched[path] = _Watched(rule)
+                watched = self._watched[path] = _Watched(rule, str(path))
                 self._schedule(watched)
             elif watched.rule != rule:
                 new_run = watched.rule.run_id != rule.run_id
@@ -215,14 +216,15 @@ class LogKeeper:
     def _look(self, watched: _Watched) -> bool:
         """Rotate one log if it is time to, and say when to look again; return whether it was rotated."""
         rule, now = watched.rule, time.monotonic()
-        watched.due = now + QUIET_SECONDS
+        # Quiet logs all at the same moments: the thread wakes up once for a thousand of them.
+        watched.due = (now // QUIET_SECONDS + 1) * QUIET_SECONDS
         try:
             if not watched.settled:
                 with self._lock(rule.path):
                     watched.hole = settle(rule.path)
                 watched.settled = True
                 self._pack_soon(rule)
-            status = os.stat(rule.path)
+            status = os.stat(watched.name)
         except (FileNotFoundError, NotADirectoryError):
             self._missing(watched)
             return False
@@ -238,19 +240,21 @@ class LogKeeper:
             try:
                 with self._lock(rule.path):
                     done = rotate(rule.path, max_bytes=rule.max_bytes, keep=rule.keep)
-                watched.failed = ""
             except OSError as error:
                 self._failed(watched, error)
                 return False
             if done is not None:
+                watched.failed = ""
                 watched.hole, watched.at = done.hole, 0.0
                 watched.due = now + 2 * _LEAST_SECONDS
                 self._pack_soon(rule)
                 return True
+        watched.failed = ""
         grown = (size - watched.size) / max(now - watched.at, 0.001) if watched.at else 0.0
         if grown > 0:
             # Half the way to its limit at this speed.
-            watched.due = now + min(QUIET_SECONDS, max(_LEAST_SECONDS, (rule.max_bytes - size) / grown / 2))
+            soon = max(_LEAST_SECONDS, (rule.max_bytes - size) / grown / 2)
+            watched.due = min(watched.due, now + soon)
         watched.size, watched.at = size, now
         return False
 

@@ -40,10 +40,12 @@ def test_a_rotation_that_is_killed_at_any_moment_neither_loses_nor_doubles_a_lin
     while writer.poll() is None:
         keeper = start_rotating(log, 4 * BLOCK)
         until = time.monotonic() + chance.uniform(0, 0.1)
-        while time.monotonic() < until:
-            text, offset = follow(log, offset, inode)
-            parts.append(text)
-        kill(keeper)
+        try:
+            while time.monotonic() < until:
+                text, offset = follow(log, offset, inode)
+                parts.append(text)
+        finally:
+            kill(keeper)
         kills += 1
         text, offset = follow(log, offset, inode)
         parts.append(text)

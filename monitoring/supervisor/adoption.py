@@ -101,7 +101,7 @@ def _take_over(
     for key, entry in entries.items():
         if key not in runs and entry.situation.alive:
             # The database believes in a process that nothing on this machine knows about.
-            found.append(Found(entry, (AdoptGone("", rebooted),)))
+            found.append(Found(entry, (AdoptGone("", rebooted, spawned=False),)))
     return found
 
 
@@ -136,7 +136,7 @@ def _found(
         events = (Adopted(run.run_id, identity.pid, age(identity), not orphan and _differs(run, entry.spec)),)
     else:
         another_boot = bool(run.boot_id) and run.boot_id != boot_id()
-        events = (AdoptGone(run.run_id, rebooted or another_boot),)
+        events = (AdoptGone(run.run_id, rebooted or another_boot, spawned=identity.pid > 0),)
     if process is not None and run is not written:
         log.warning("%s: pid %d runs without being in the run journal; it is taken over", key, identity.pid)
     return Found(

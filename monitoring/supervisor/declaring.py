@@ -100,9 +100,6 @@ def entry_of(declared: Declared) -> Entry:
     """Return a service as the database last knew it."""
     status = declared.status
     state = status.state if status.state is not State.UNKNOWN else State.STOPPED
-    if state is State.STARTING and status.pid is None:
-        # There was no process yet: it may have been its pre-start hook that ran. It is started anew.
-        state = State.WAITING
     return Entry(
         service=declared.service,
         spec=declared.spec,

@@ -234,6 +234,8 @@ class AdoptGone(ProcessEvent):
     """The process that the predecessor left is gone; ``rebooted``: because the machine was."""
 
     rebooted: bool = False
+    spawned: bool = True
+    """It is known to have had a process at all."""
 
 
 Event = (

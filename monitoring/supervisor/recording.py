@@ -33,31 +33,34 @@ class Recorder:
         # That it was taken over belongs into its history, although it has been RUNNING all along.
         taken_over = after.reason is Reason.ADOPTED and before.reason is not Reason.ADOPTED
         if moved or taken_over:
-            self._transition(entry, effect, now, after.reason, after.detail, before)
-        self._queue.put(entry.status())
+            # In one: a supervisor that is killed between two batches must not leave a history that goes
+            # further than the status from which its successor takes up.
+            moved_to = self._transition(entry, effect, now, after.reason, after.detail, before)
+            self._queue.put(moved_to, entry.status())
+        else:
+            self._queue.put(entry.status())
 
     def tell(self, entry: Entry, reason: Reason, detail: str) -> None:
         """Put something into the history of ``entry`` that has not changed its state."""
         if entry.service is not None and not entry.deleted:
             s = entry.situation
-            self._transition(entry, Record(s.state, s.state), datetime.now(UTC), reason, detail, s)
+            stays = Record(s.state, s.state)
+            self._queue.put(self._transition(entry, stays, datetime.now(UTC), reason, detail, s))
 
     def _transition(
         self, entry: Entry, states: Record, now: datetime, reason: Reason, detail: str, before: Situation
-    ) -> None:
+    ) -> TransitionRow:
         assert entry.service is not None  # noqa: S101
-        self._queue.put(
-            TransitionRow(
-                service=entry.service,
-                at=now,
-                before=states.before,
-                after=states.after,
-                reason=reason,
-                detail=fitting(detail),
-                pid=entry.situation.pid or before.pid,
-                run_id=entry.situation.run_id or before.run_id,
-                operation=self._operation_of(entry.key),
-            )
+        return TransitionRow(
+            service=entry.service,
+            at=now,
+            before=states.before,
+            after=states.after,
+            reason=reason,
+            detail=fitting(detail),
+            pid=entry.situation.pid or before.pid,
+            run_id=entry.situation.run_id or before.run_id,
+            operation=self._operation_of(entry.key),
         )
 
     def begun(self, entry: Entry) -> None:

@@ -100,18 +100,19 @@ class WriteQueue:
         self.bell = threading.Event()
         """Set whenever something was put in."""
 
-    def put(self, row: StatusRow | RunRow | TransitionRow | Note) -> None:
-        """Add one row. Never blocks for longer than an append takes."""
+    def put(self, *rows: StatusRow | RunRow | TransitionRow | Note) -> None:
+        """Add rows, all to the same batch. Never blocks for longer than an append takes."""
         with self._lock:
-            self.put_count += 1
-            if isinstance(row, StatusRow):
-                self._waiting.statuses[row.key] = row
-            elif isinstance(row, RunRow):
-                self._waiting.runs[row.run_id] = row
-            elif isinstance(row, TransitionRow):
-                self._waiting.transitions.append(row)
-            else:
-                self._waiting.notes.append(row)
+            self.put_count += len(rows)
+            for row in rows:
+                if isinstance(row, StatusRow):
+                    self._waiting.statuses[row.key] = row
+                elif isinstance(row, RunRow):
+                    self._waiting.runs[row.run_id] = row
+                elif isinstance(row, TransitionRow):
+                    self._waiting.transitions.append(row)
+                else:
+                    self._waiting.notes.append(row)
             if len(self._waiting.transitions) > self._limit or len(self._waiting.runs) > self._limit:
                 self._waiting.add(Batch(), self._limit)
         self.bell.set()

@@ -29,6 +29,13 @@ _QUICK: dict[str, Any] = {
     "backoff_cap_seconds": 0.3,
     "stop_timeout_seconds": 1.0,
 }
+_HOOKS: dict[str, Any] = {
+    "pre_start_command": ["sleep", "0.05"],
+    "pre_stop_command": ["sleep", "0.05"],
+    "post_stop_command": ["sleep", "0.05"],
+    "stop_command": ["true"],
+    "stop_request_seconds": 0.1,
+}
 _CRASHES = ["sh", "-c", "sleep 0.$(($$ % 7 + 1)); exit 1"]
 
 
@@ -43,22 +50,23 @@ class Chaos:
         self._stall = Stall(ward.instance.database_url)
         mark = supervisor_mark(settings.MEDIMGR_NODE, str(ward.instance.data_dir))
         self._watcher = Watcher(mark)
-        self._services = [
-            ward.declare("plain", **_QUICK),
-            ward.declare("second", **_QUICK),
-            ward.declare("family", command=program("busy_family"), **_QUICK),
-            ward.declare("stubborn", command=program("stubborn"), **_QUICK),
-            ward.declare("slow", command=program("slow_to_stop", "0.3"), **_QUICK),
-            ward.declare("crashing", command=_CRASHES, autostart=False, **_QUICK),
-            ward.declare("limited", command=sleeper(), max_failures=3, failure_window_seconds=5.0, **_QUICK),
-        ]
-        self._services.append(ward.declare("dependent", needs=(self._services[0],), **_QUICK))
+        plain = ward.declare("plain", **_QUICK)
+        ward.declare("second", **_QUICK)
+        ward.declare("family", command=program("busy_family"), **_QUICK)
+        ward.declare("stubborn", command=program("stubborn"), **_QUICK)
+        ward.declare("slow", command=program("slow_to_stop", "0.3"), **_QUICK)
+        ward.declare("crashing", command=_CRASHES, autostart=False, **_QUICK)
+        ward.declare("hooked", **_HOOKS, **_QUICK)
+        ward.declare("copied", instances=2, **_QUICK)
+        ward.declare("limited", command=sleeper(), max_failures=3, failure_window_seconds=5.0, **_QUICK)
+        ward.declare("dependent", needs=(plain,), **_QUICK)
         self._stopped: set[Seen] = set()
         self._began = 0.0
         self.deeds: list[str] = []
         """What was done, and when."""
         self._weights: dict[Callable[[], str], int] = {
             self._operate: 30,
+            self._scale: 2,
             self._kill_a_leader: 10,
             self._kill_a_child: 6,
             self._freeze: 3,
@@ -87,7 +95,7 @@ class Chaos:
             self._thaw()
         found = [f"doubled: {moment}" for moment in self._watcher.doubled]
         if not found:
-            found = breaches(self._services, self._watcher.processes())
+            found = breaches(self._declared(), self._watcher.processes())
         assert not found, self._evidence(found)
         assert self._watcher.samples > seconds, "The watcher has hardly looked."
 
@@ -100,7 +108,7 @@ class Chaos:
     def _operate(self) -> str:
         if self._stall.on:  # this would wait for the database, too
             return self._kill_a_leader()
-        service = self._random.choice(self._services)
+        service = self._random.choice(self._declared())
         verbs: tuple[Verb, ...] = ("start", "stop", "restart", "auto-recovery-on", "auto-recovery-off")
         (verb,) = self._random.choices(verbs, (5, 3, 4, 1, 1))
         force = verb == "stop" and self._random.random() < 0.2
@@ -109,6 +117,21 @@ class Chaos:
         except Problem as problem:
             return f"{verb}: refused for {service.key}, {problem.code}"
         return f"{verb}: {service.key}{' by force' if force else ''}"
+
+    def _scale(self) -> str:
+        if self._stall.on:
+            return self._kill_a_child()
+        copied = Service.objects.get(key="copied")
+        copied.instances = self._random.randint(1, 4)
+        try:
+            copied.save()
+        except Problem as problem:
+            return f"scale: refused, {problem.code}"
+        return f"scale: to {copied.instances}"
+
+    def _declared(self) -> list[Service]:
+        """Return all services, copies included, in an order that depends on nothing but their keys."""
+        return list(Service.objects.select_related("node").order_by("key"))
 
     def _kill_a_leader(self) -> str:
         return self._kill([one for one in self._watcher.processes() if one.leader])
@@ -192,7 +215,7 @@ class Chaos:
             time.sleep(0.1)
 
     def _insist(self, key: str, verb: Verb, end: float) -> None:
-        service = next(service for service in self._services if service.key == key)
+        service = Service.objects.get(key=key)
         while time.monotonic() < end:
             with suppress(Problem):
                 self._note(f"{verb}: {key}, {self._ward.ask(service, verb)}")
@@ -201,6 +224,9 @@ class Chaos:
 
     def _at_rest(self) -> bool:
         if Operation.objects.active().exists():
+            return False
+        known = set(Service.objects.values_list("key", flat=True))
+        if {one.service for one in self._watcher.processes()} - known:
             return False
         for status in ServiceStatus.objects.all():
             wanted = {"RUNNING"} if status.intent == "up" else {"STOPPED"}
@@ -214,7 +240,7 @@ class Chaos:
         self.deeds.append(f"{time.monotonic() - self._began:.2f} {deed}")
 
     def _evidence(self, found: list[str]) -> str:
-        history = [line for service in self._services for line in self._of(service)]
+        history = [line for service in self._declared() for line in self._of(service)]
         return "\n".join(
             [
                 f"MEDIMGR_CHAOS_SEED={self._seed} found:",

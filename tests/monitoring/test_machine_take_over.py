@@ -8,6 +8,7 @@ from monitoring.supervisor.machine import step
 from monitoring.supervisor.situation import (
     After,
     ArmTimer,
+    Record,
     Signal,
     Situation,
     Sweep,
@@ -70,6 +71,15 @@ def test_what_died_while_no_supervisor_looked_comes_back() -> None:
     after, _ = run(SITUATIONS[State.STOPPING], happened.AdoptGone(RUN))
     after, _ = run(after, happened.TreeGone(RUN))
     assert after.state is State.STOPPED
+
+
+def test_what_had_not_come_to_its_process_begins_anew_and_has_not_failed() -> None:
+    """Scenario 17: killed in a pre-start hook, or before the spawn."""
+    after, effects = step(SITUATIONS[State.STARTING], happened.AdoptGone(RUN, spawned=False), SPEC, NOW)
+    assert (after.state, after.streak, after.failures) == (State.WAITING, 0, ())
+    assert Record(State.STARTING, State.WAITING) in effects
+    crashed, _ = run(SITUATIONS[State.STARTING], happened.AdoptGone(RUN))
+    assert (crashed.state, crashed.streak) == (State.BACKOFF, 1)
 
 
 def test_after_a_reboot_it_starts_without_a_failure_counted() -> None:

@@ -61,7 +61,9 @@ def adopt_gone(s: Situation, event: AdoptGone, c: Context) -> Move:
                 s, state=State.STOPPING, leader_gone=True, killed=True, pid=None, after=After.STOPPED
             ), sweep
         return settle(replace(s, leader_gone=False), After.STOPPED, c), ()
-    if event.rebooted or s.state is State.STOPPING:
+    never_there = s.state is State.STARTING and not event.spawned
+    if event.rebooted or s.state is State.STOPPING or never_there:
+        # Nothing of it has failed. What had not come to its process (a hook ran, perhaps) begins anew.
         cause = Reason.BOOT if event.rebooted else s.reason
         ended = replace(s, leader_gone=bool(s.run_id), cause=cause, cause_detail="")
         return settle(ended, next_run(c), c), sweep

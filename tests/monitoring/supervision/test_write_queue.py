@@ -6,7 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from monitoring.states import Health, Intent, Reason, State
-from monitoring.supervisor.records import Finish, Progress, RunRow, StatusRow, TransitionRow, fitting
+from monitoring.supervisor.entry import Entry
+from monitoring.supervisor.recording import Recorder
+from monitoring.supervisor.records import Finish, Note, Progress, RunRow, StatusRow, TransitionRow, fitting
+from monitoring.supervisor.situation import Record
+from monitoring.supervisor.spec import ServiceSpec
 from monitoring.supervisor.writes import Batch, WriteQueue
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -134,3 +138,25 @@ def test_ended_web_workers_wait_until_each_is_written_and_stand_in_order() -> No
     queue.give_back(batch)
     assert queue.take().workers == [7, 8]
     assert not queue.waiting()
+
+
+class Eager(WriteQueue):
+    """A queue from which the store takes at once whatever has been put, as it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[Batch] = []
+
+    def put(self, *rows: StatusRow | RunRow | TransitionRow | Note) -> None:
+        super().put(*rows)
+        self.batches.append(self.take())
+
+
+def test_a_change_and_the_status_that_it_leads_to_are_written_in_one_batch() -> None:
+    """Whoever is killed between two batches leaves no history that goes further than the status."""
+    queue = Eager()
+    entry = Entry(1, ServiceSpec("it", "It", ("x",)), NOW)
+    change = Record(State.RUNNING, State.BACKOFF)
+    Recorder(queue, lambda key: None).record(entry, entry.situation, change)
+    [batch] = queue.batches
+    assert (len(batch.transitions), len(batch.statuses)) == (1, 1)

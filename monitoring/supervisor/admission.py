@@ -12,9 +12,8 @@ from monitoring.supervisor.spec import Needs
 # A start keeps its place until the service is ready, but not for longer than this, lest a few slow
 # starters hold up all others.
 PLACE_SECONDS = 5.0
-# Without a health check only the burst of loading the program counts: it is over once no more programs
-# want to run than there are cores, which is looked at so often; or after so long, where others keep the
-# cores busy.
+# Without a health check only the burst of loading the program counts. It is over once the process sleeps
+# for the first time, which is looked at so often, or after so long at most.
 SETTLING_SECONDS = 0.002
 PLACE_SECONDS_UNPROBED = 0.05
 

@@ -14,12 +14,12 @@ from monitoring.supervisor.admission import (
     SETTLING_SECONDS,
     Admission,
 )
-from monitoring.supervisor.crowding import crowded
 from monitoring.supervisor.ending import Ending
 from monitoring.supervisor.entry import Entry
 from monitoring.supervisor.happenings import Event
 from monitoring.supervisor.hearing import Hearing
 from monitoring.supervisor.hook_commands import HookCommands
+from monitoring.supervisor.identity import read_stat
 from monitoring.supervisor.prober import Prober
 from monitoring.supervisor.process import SpawnError
 from monitoring.supervisor.readiness import is_told
@@ -29,6 +29,8 @@ from monitoring.supervisor.starting import Starter
 from monitoring.supervisor.stop_requests import StopRequests
 
 log = logging.getLogger(__name__)
+_LOADING = frozenset("RD")
+"""The states, as in proc(5), of a process that computes or waits for the disk."""
 _TIMER_EVENTS: dict[Timer, type[Any]] = {timer: event for event, timer in happened.TIMERS.items()}
 
 
@@ -106,17 +108,20 @@ class Carrying:
             self._loop.call_later(PLACE_SECONDS, self._place_over, entry.key, run_id)
         else:
             latest = self._loop.time() + PLACE_SECONDS_UNPROBED
-            self._loop.call_later(SETTLING_SECONDS, self._settled, entry.key, run_id, latest)
+            self._loop.call_later(SETTLING_SECONDS, self._settled, entry, run_id, latest)
         self._ending.watch(entry)
         self._recorder.begun(entry)
         self._feed(entry, happened.Spawned(run_id, process.identity.pid))
 
-    def _settled(self, key: str, run_id: str, latest: float) -> None:
-        """Free the place of a start once the machine has taken it in."""
-        if crowded() and self._loop.time() < latest:
-            self._loop.call_later(SETTLING_SECONDS, self._settled, key, run_id, latest)
-        else:
-            self._place_over(key, run_id)
+    def _settled(self, entry: Entry, run_id: str, latest: float) -> None:
+        """Free the place of a start once the process rests for the first time."""
+        process = entry.process
+        if process is not None and process.identity.run_id == run_id and self._loop.time() < latest:
+            stat = read_stat(process.identity.pid)
+            if stat is not None and stat.state in _LOADING:
+                self._loop.call_later(SETTLING_SECONDS, self._settled, entry, run_id, latest)
+                return
+        self._place_over(entry.key, run_id)
 
     def _place_over(self, key: str, run_id: str) -> None:
         self._admission.leave_place(key, run_id)

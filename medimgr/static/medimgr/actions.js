@@ -51,6 +51,7 @@
     const active = item.operation ? verbOf(item.operation) : "";
     if (verb === "start") {
       if (active === "restart" || active === "start") return `It is ${VERB_WORDS[active].doing} already.`;
+      if (item.schedule && item.state === "EXITED" && item.intent === "up") return "It waits for its next run. Restart runs it now.";
       if (item.state === "RUNNING" || item.state === "STARTING") return `It is ${item.state.toLowerCase()} already.`;
     }
     if (verb === "stop" && item.state === "STOPPED" && item.intent === "down" && active !== "start" && active !== "restart") return "It is stopped already.";

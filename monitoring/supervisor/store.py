@@ -284,15 +284,17 @@ class Store:
     # --- writing ----------------------------------------------------------------------------------
 
     def _flush(self) -> None:
-        if self._taken_over is not None:
-            flushing.close_lost_runs(self.node, self._taken_over)
-            self._taken_over = None
         now = time.monotonic()
-        if now < self._due["hold"] and not self.queue.waiting():
+        if now < self._due["hold"] and not self.queue.waiting() and self._taken_over is None:
             return
         self._gather()
         batch = self.queue.take()
         try:
+            # Looked at after the batch was taken: whatever was started after the take-over comes into the
+            # table only once the runs that were lost in it are closed.
+            if self._taken_over is not None:
+                flushing.close_lost_runs(self.node, self._taken_over)
+                self._taken_over = None
             self._write(batch)
             self._due["hold"] = time.monotonic() + Node.HEARTBEAT_SECONDS
             while batch.workers:

@@ -1,17 +1,19 @@
 """The store's thread on a real database: takes the node, writes, delivers, and gives the node back."""
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection
 
 from monitoring.actions import request_action
-from monitoring.models import Node, Service, ServiceStatus, Transition
+from monitoring.models import Node, Run, Service, ServiceStatus, Transition
 from monitoring.states import Reason, State
-from monitoring.supervisor.records import Declared, Finish, Order, Progress, TakenOver, TransitionRow
+from monitoring.supervisor.records import Declared, Finish, Order, Progress, RunRow, TakenOver, TransitionRow
 from monitoring.supervisor.store import Store
 from operations.lifecycle import request_cancel
 from operations.models import Operation
@@ -119,6 +121,35 @@ def test_a_row_that_the_database_refuses_is_dropped_and_the_others_are_written(
     assert Transition.objects.filter(service=bad).count() == 1
     assert ServiceStatus.objects.get(service=bad).restarts == 0
     assert "Dropped a row" in caplog.text
+
+
+def test_a_run_that_was_started_right_after_the_take_over_is_not_taken_for_a_lost_one(
+    store: Store, loop: Loop
+) -> None:
+    service = make_service()
+    store.start()
+    (declared,) = store.opening.result(timeout=10).declared
+    gathering = threading.Event()
+    gather = store._gather
+
+    def connected_meanwhile() -> None:
+        """What the loop does while the store's thread gathers the rows of its next batch."""
+        if not gathering.is_set():
+            gathering.set()
+            at = datetime.now(UTC)
+            store.connect(loop, now_call, TakenOver(at, ()))
+            begun = at + timedelta(microseconds=1)
+            store.queue.put(
+                RunRow(str(uuid4()), service.pk, "x", 7, 0, "", ("x",), Reason.BOOT, begun, 0),
+                replace(declared.status, pid=7),
+            )
+        gather()
+
+    store._gather = connected_meanwhile  # type: ignore[method-assign]
+    store.queue.put(declared.status)
+    eventually(lambda: ServiceStatus.objects.get(service=service).pid == 7, "the status is written")
+    store.close()
+    assert Run.objects.get(service=service).ended_at is None
 
 
 def test_an_operation_is_claimed_told_about_and_ended(store: Store, loop: Loop) -> None:

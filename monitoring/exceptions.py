@@ -74,7 +74,7 @@ class SearchTooSlow(MonitoringProblem):
 
 
 class SearchBusy(MonitoringProblem):
-    """Others are searching by regular expressions at this moment: try again soon, or search for plain text."""
+    """Others are searching by regular expressions just now: try again soon, or search for plain text."""
 
     code = "search-busy"
     status = 503

@@ -75,7 +75,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 def test_one_command_leads_to_a_page_and_one_ctrl_c_away_from_it(server: Server) -> None:
     assert server.popen.poll() is None, server.said()
-    assert f"http://127.0.0.1:{server.port}" in server.said()
+    url = f"http://127.0.0.1:{server.port}"
+    wait_for(lambda: url in server.said(), 15, "it says where the page is", server.said)
     assert re.search(r"password:\s+\S{24}", server.said())
     wait_for(lambda: any("sleep" in p.name() for p in server.tree()), 15, "the service runs", server.said)
     processes = server.tree()

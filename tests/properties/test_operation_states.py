@@ -84,12 +84,12 @@ class Operations(RuleBasedStateMachine):
     def active_on(self, target: str) -> Expected | None:
         return next((e for e in self.expected.values() if e.target == target and e.status in ACTIVE), None)
 
-    def foretell_request(self, kind: str, target: str, force: bool) -> bool:
+    def foretell_request(self, kind: str, target: str) -> bool:
         """Return whether the request is accepted; apply what it does to the one in its way."""
         old = self.active_on(target)
         if old is None:
             return True
-        if not registry.get(kind).replaces({"force": force}, old.kind, old.status):
+        if not registry.get(kind).replaces(old.kind, old.status):
             return False
         old.end(self.now, Status.CANCELLED, "superseded")
         return True
@@ -103,7 +103,7 @@ class Operations(RuleBasedStateMachine):
     @rule(kind=st.sampled_from([START, STOP, RESTART]), on=st.sampled_from(TARGETS), force=st.booleans())
     def ask(self, kind: str, on: str, force: bool) -> None:
         force = force and kind == STOP
-        accepted = self.foretell_request(kind, on, force)
+        accepted = self.foretell_request(kind, on)
         try:
             made = request_operation(
                 kind,
@@ -188,8 +188,7 @@ class Operations(RuleBasedStateMachine):
             with pytest.raises(NotRetryable):
                 retry(Operation(pk=e.pk), ALICE)
             return
-        force = bool(Operation.objects.get(pk=e.pk).parameters.get("force"))
-        accepted = self.foretell_request(e.kind, e.target, force)
+        accepted = self.foretell_request(e.kind, e.target)
         try:
             made = retry(Operation(pk=e.pk), ALICE)
         except TargetBusy:

@@ -35,7 +35,13 @@ def breaches(services: Iterable[Service], processes: Iterable[Seen]) -> list[str
 
 
 def _of_intent(service: Service, status: ServiceStatus, processes: list[Seen]) -> Iterator[str]:
-    asked = Operation.objects.filter(target_type="service", target_key=service.key, kind__in=_INTENT_OF)
+    # A copy that was scaled away and back is another one, with the same key.
+    asked = Operation.objects.filter(
+        target_type="service",
+        target_key=service.key,
+        kind__in=_INTENT_OF,
+        created_at__gt=service.created_at,
+    )
     last = asked.order_by("-pk").first()
     # One that failed may have come as far as changing the intent or not.
     if last is not None and last.status == Status.SUCCESS and _INTENT_OF[last.kind] != status.intent:

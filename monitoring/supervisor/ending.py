@@ -127,6 +127,5 @@ class Ending:
             if entry.spec.hooks and entry.spec.hook(Hook.POST_STOP):
                 self._starter.only_its_end(entry)
             else:
-                self._starter.forget_soon(key)
-                self._loop.call_soon(self._starter.forget_stale)
+                self._starter.forget(key)
             self._feed(entry, happened.TreeGone(run_id))

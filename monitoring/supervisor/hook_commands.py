@@ -63,8 +63,7 @@ class HookCommands:
     def _over(self, entry: Entry, hook: Hook) -> None:
         if hook is Hook.POST_STOP:
             # Now nothing of the run is left to take over.
-            self._starter.forget_soon(entry.key)
-            self._loop.call_soon(self._starter.forget_stale)
+            self._starter.forget(entry.key)
 
 
 def _environment(entry: Entry, hook: Hook) -> dict[str, str]:

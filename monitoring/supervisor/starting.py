@@ -56,7 +56,6 @@ class Starter:
         self.data_dir = data_dir
         self.nofile = nofile
         self._equipment = equipment or (lambda _: Equipment())
-        self._stale: set[str] = set()
 
     def start(self, entry: Entry, run_id: str, listen: Callable[[ServiceSpec], Mapping[str, str]]) -> Process:
         """Start a process for ``entry`` and fill in what is known about the run. Raises SpawnError.
@@ -118,7 +117,6 @@ class Starter:
 
     def forget(self, key: str) -> None:
         """Remove what the journal says about ``key``: nothing of it lives."""
-        self._stale.discard(key)
         try:
             self._journal.remove(key)
         except OSError as error:
@@ -140,29 +138,13 @@ class Starter:
                 )
             )
 
-    def forget_soon(self, key: str) -> None:
-        """The same at the next :meth:`forget_stale`, unless a new run replaces the entry before that.
-
-        A crash is followed by a start in the same turn, and to remove a file may take longer than all the
-        rest of it.
-        """
-        self._stale.add(key)
-
-    def forget_stale(self) -> None:
-        """Remove what :meth:`forget_soon` has named and no new run has replaced."""
-        for key in tuple(self._stale):
-            self.forget(key)
-
     def write_down(self, entry: JournalEntry) -> None:
         """Write ``entry`` into the journal; where that fails, warn."""
         # A service is worth more than the note about it, which a full disk may refuse. Its processes
         # still carry their marker.
         try:
             self._journal.write(entry)
-            self._stale.discard(entry.key)
         except OSError as error:
-            if entry.key in self._stale:
-                self.forget(entry.key)
             log.warning(
                 "%s: the run journal cannot be written (%s); a crash of the supervisor now would lose "
                 "track of this run",

@@ -1,6 +1,7 @@
 """Run all of medimgr on this machine with one command."""
 
 import argparse
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -139,7 +140,9 @@ class _Announcer:
 def _own_web_workers(data_dir: Path, node: str) -> set[int]:
     """Return the pids of the web workers that a killed supervisor of this node has left."""
     found = set()
-    for key, run in RunJournal(journal_directory(data_dir, node)).load().items():
+    with contextlib.closing(RunJournal(journal_directory(data_dir, node))) as journal:
+        written = journal.load()
+    for key, run in written.items():
         identity = run.identity()
         if is_web(key) and identity is not None and (process := Process.adopt(identity)) is not None:
             found.add(identity.pid)

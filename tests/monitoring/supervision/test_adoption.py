@@ -136,7 +136,7 @@ def test_a_service_with_a_data_directory_of_its_own_is_found_without_the_journal
     service = ward.declare(env={"MEDIMGR_DATA_DIR": "/elsewhere", "MEDIMGR_SUPERVISED_BY": "somebody"})
     old = ward.reaches(service, "RUNNING").pid
     ward.kill_supervisor()
-    ward.journal(service).unlink()
+    ward.strike_from_journal(service)
     ward.start()
     assert ward.reaches(service, "RUNNING", reason="adopted").pid == old
     assert len(ward.processes(service)) == 1
@@ -215,12 +215,11 @@ def test_a_service_deleted_while_no_supervisor_ran_is_stopped(ward: Ward) -> Non
     ward.start()
     service = ward.declare()
     ward.reaches(service, "RUNNING")
-    path = ward.journal(service)
     ward.kill_supervisor()
     Service.objects.get(pk=service.pk).delete()
     ward.start()
     ward.wait(lambda: ward.processes(service) == [], "its process is ended")
-    ward.wait(lambda: not path.exists(), "it is forgotten")
+    ward.wait(lambda: ward.journal(service) is None, "it is forgotten")
 
 
 def test_settings_changed_while_no_supervisor_ran_wait_for_a_restart(ward: Ward) -> None:

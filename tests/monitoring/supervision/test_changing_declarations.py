@@ -24,10 +24,10 @@ def test_a_new_service_without_autostart_stays_down(shared_ward: Ward) -> None:
 def test_a_deleted_service_is_stopped_and_forgotten(shared_ward: Ward) -> None:
     service = shared_ward.declare()
     shared_ward.reaches(service, "RUNNING")
-    path = shared_ward.journal(service)
+    assert shared_ward.journal(service) is not None
     Service.objects.get(pk=service.pk).delete()
     shared_ward.wait(lambda: not shared_ward.processes(service), "its process is ended")
-    shared_ward.wait(lambda: not path.exists(), "its journal entry is gone")
+    shared_ward.wait(lambda: shared_ward.journal(service) is None, "its journal entry is gone")
     shared_ward.wait(lambda: shared_ward.runs(service)[0].ended_at, "its run is ended")
     assert not Transition.objects.filter(service_id=service.pk).exists()
 

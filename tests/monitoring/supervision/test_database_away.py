@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import json
 import os
 import signal
 import sqlite3
@@ -37,10 +36,8 @@ def no_writing(ward: Ward) -> Iterator[None]:
 
 def pid_in_journal(ward: Ward, service: Service) -> int | None:
     """Return the pid from the supervisor's own disk, which does not need the database."""
-    with contextlib.suppress(OSError, ValueError, StopIteration):
-        pid = json.loads(ward.journal(service).read_text())["pid"]
-        return int(pid) if pid is not None else None
-    return None
+    written = ward.journal(service)
+    return written.pid if written is not None else None
 
 
 def respawned(ward: Ward, service: Service, old: int | None) -> int | None:

@@ -1,10 +1,12 @@
 """A supervisor under test: a real ``manage.py supervise`` on an installation of its own."""
 
+import contextlib
 import itertools
-import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import psutil
 
 from monitoring.actions import Verb, request_action
 from monitoring.models import Dependency, Node, Run, Service, ServiceStatus, Transition
+from monitoring.supervisor.journal import JournalEntry, RunJournal
 from operations.models import Operation
 from operations.requester import Requester
 from tests.factories import make_service
@@ -157,9 +160,20 @@ class Ward:
         return path.read_text(encoding="utf-8") if path.exists() else ""
 
     # --- the journal ------------------------------------------------------------------------------
-    def journal(self, service: Service) -> Path:
-        return next((self.instance.data_dir / "runs").rglob(f"{service.key}.json"))
+    @contextlib.contextmanager
+    def run_journal(self) -> Iterator[RunJournal]:
+        directory = self.instance.data_dir / "runs" / self.instance.env["MEDIMGR_NODE"]
+        with contextlib.closing(RunJournal(directory)) as journal:
+            yield journal
+
+    def journal(self, service: Service) -> JournalEntry | None:
+        with self.run_journal() as journal:
+            return journal.load().get(service.key)
 
     def edit_journal(self, service: Service, **changes: Any) -> None:
-        path = self.journal(service)
-        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+        with self.run_journal() as journal:
+            journal.write(replace(journal.load()[service.key], **changes))
+
+    def strike_from_journal(self, service: Service) -> None:
+        with self.run_journal() as journal:
+            journal.remove(service.key)

@@ -143,9 +143,11 @@ def _run(
         supervisor.stop()
 
     try:
+        # Not by the loop's own handlers: when it closes it puts those back that kill, and a signal that comes
+        # once more must not keep the end from being written down.
         for number in _STOPPING:
-            loop.add_signal_handler(number, stop)
-        loop.add_signal_handler(signal.SIGHUP, store.reload)
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
+        signal.signal(signal.SIGHUP, lambda *_: loop.call_soon_threadsafe(store.reload))
         try:
             supervisor.open(opening, journal.load())
         except CannotTakeOver as error:
@@ -155,6 +157,8 @@ def _run(
         logs.start()
         return loop.run_until_complete(supervisor.done)
     finally:
+        for number in (*_STOPPING, signal.SIGHUP):
+            signal.signal(number, _ignore)
         supervisor.close()
         logs.close()
         tasks = asyncio.all_tasks(loop)
@@ -163,10 +167,6 @@ def _run(
         if tasks:
             loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         loop.close()
-        # The loop puts back what kills. A signal that comes once more must not keep the end from being
-        # written down.
-        for number in (*_STOPPING, signal.SIGHUP):
-            signal.signal(number, _ignore)
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:

@@ -270,6 +270,7 @@ class ServiceAdmin(ImportingServices):
         """Delete one by one, so that each is published and its process is stopped; all or none."""
         with transaction.atomic():
             services = list(queryset)
+            Service.objects.filter(pk__in=[service.pk for service in services]).hold()
             # Among themselves they may go in any order.
             Dependency.objects.filter(Q(service__in=services) | Q(service__instance_of__in=services)).delete()
             for service in services:

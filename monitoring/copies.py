@@ -2,8 +2,8 @@
 
 A service with ``instances`` above 1 is itself copy 0; each further copy is a row of its own, which has its
 own process, status, log and history, and whose declaration follows the original's. ``Service.save()`` calls
-:func:`keep_in_step` inside its transaction. Only rows that differ are written, so those that stay keep
-their processes.
+:func:`without_surplus` and :func:`keep_in_step` inside its transaction. Only rows that differ are written,
+so those that stay keep their processes.
 """
 
 import re
@@ -25,19 +25,32 @@ _URLS = ("health_url", "ready_url", "stop_url")
 _KEY = r"[a-z0-9][a-z0-9._-]*"
 
 
-def keep_in_step(original: "Service") -> None:
-    """Make, correct and remove the further copies of ``original``, the highest first, with what they need.
+def without_surplus(original: "Service") -> dict[int, "Service"]:
+    """Remove the copies of ``original`` that are too many, the highest first; return the others by number.
 
-    One query where there are none and none are wanted. Each row that is written publishes its change. A new
-    copy is wanted up or down as the original is now. Raises IntegrityError where the key of a new copy is
-    taken; ``Service.clean()`` finds that out before.
+    Before anything else in its transaction, since the supervisor may write about them at this moment
+    (see ``ServiceQuerySet.hold``). One query where there are none.
     """
-    if original.instance_of_id is not None:
-        return
+    if original.instance_of_id is not None or original.pk is None:
+        return {}
     present = {copy.instance: copy for copy in original.copies.all()}
+    if any(number >= original.instances for number in present):
+        type(original).objects.filter(pk=original.pk).hold()
     for number in sorted(present, reverse=True):
         if number >= original.instances:
             present.pop(number).delete()
+    return present
+
+
+def keep_in_step(original: "Service", present: dict[int, "Service"]) -> None:
+    """Make and correct the further copies of ``original``, of which ``present`` are there.
+
+    No query where none are wanted. Each row that is written publishes its change. A new copy is wanted up
+    or down as the original is now. Raises IntegrityError where the key of a new copy is taken;
+    ``Service.clean()`` finds that out before.
+    """
+    if original.instance_of_id is not None:
+        return
     intent = None
     for number in range(1, original.instances):
         wanted = _declaration(original, number)

@@ -37,6 +37,15 @@ class ServiceQuerySet(models.QuerySet["Service"]):
         """Return the services of the node called ``node``."""
         return self.filter(node__name=node)
 
+    def hold(self) -> None:
+        """Lock these services and their copies, which are about to be deleted. One query, in a transaction.
+
+        The supervisor locks services before it writes about them, in the same order: whoever deletes rows
+        of runs first and the service last would wait for it while it waits for them.
+        """
+        held = Service.objects.filter(models.Q(pk__in=self) | models.Q(instance_of__in=self))
+        list(held.order_by("pk").select_for_update(of=("self",)).values_list("pk"))
+
     def for_display(self) -> "ServiceQuerySet":
         """Return services with all that a list shows, in one query, in the list's order."""
         return self.select_related("node", "status").order_by(
@@ -143,8 +152,9 @@ class Service(
         One query more than for the row itself where it has no copies and is to have none.
         """
         with transaction.atomic():
+            present = copies.without_surplus(self)
             self.store(None, *args, **kwargs)
-            copies.keep_in_step(self)
+            copies.keep_in_step(self, present)
 
     def store(self, intent: Intent | str | None = None, *args: Any, **kwargs: Any) -> None:
         """Save this row alone, make its status where there is none, and publish that it changed.
@@ -191,6 +201,7 @@ class Service(
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Delete it with its further copies and publish that; the supervisor then stops the processes."""
         with transaction.atomic():
+            type(self).objects.filter(pk=self.pk).hold()
             for copy in self.copies.order_by("-instance"):
                 copy.delete()
             result = super().delete(*args, **kwargs)

@@ -126,7 +126,21 @@ def _present(batch: Batch) -> set[int]:
     wanted |= {run.service for run in batch.runs.values() if run.service is not None}
     if not wanted:
         return set()
+    if connection.vendor == "postgresql":
+        return _held(wanted)
     return set(Service.objects.filter(pk__in=wanted).values_list("pk", flat=True))
+
+
+def _held(wanted: set[int]) -> set[int]:
+    """Return which of these services there are, and keep them from being deleted until the transaction ends.
+
+    In the order of ``ServiceQuerySet.hold``. They may be edited meanwhile, which Django cannot say.
+    """
+    table = connection.ops.quote_name(Service._meta.db_table)
+    query = f"SELECT id FROM {table} WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(query, [list(wanted)])
+        return {row[0] for row in cursor.fetchall()}
 
 
 def _write_runs(rows: list[RunRow], present: set[int], node: str) -> None:

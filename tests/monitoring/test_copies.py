@@ -83,7 +83,7 @@ def test_fewer_instances_remove_the_highest_copies_and_leave_the_others_alone() 
     seen = newest()
     original.save()
     assert {row.key: row.pk for row in Service.objects.all()} == kept
-    assert news_since(seen) == [("web", "declared"), *[(f"web-{n}", "deleted") for n in (5, 4, 3)]]
+    assert news_since(seen) == [*[(f"web-{n}", "deleted") for n in (5, 4, 3)], ("web", "declared")]
     original.instances = 1
     original.save()
     assert keys() == ["web"]

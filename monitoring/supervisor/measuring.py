@@ -53,6 +53,7 @@ class Measuring:
         self._sampler = Sampler()
         self._count = 0
         self._problem = ""
+        self._figures: dict[str, tuple[Usage, list[float]]] = {}
         self.measured: Callable[[Mapping[str, Usage], Sampler], None] | None = None
         """Gets what each service uses, once a second."""
 
@@ -60,6 +61,13 @@ class Measuring:
     def cache(self) -> MarkerCache:
         """Return what is known about which process belongs to which run."""
         return self._sampler.cache
+
+    def _figure(self, key: str, used: Usage) -> tuple[Usage, list[float]]:
+        """Return what is shown of ``used``; of a service that rests, the very same as before."""
+        before = self._figures.get(key)
+        if before is not None and before[0] is used:
+            return before
+        return used, [used.cpu_percent, megabytes(used.memory_bytes)]
 
     def measure(self, living: Iterable[Entry]) -> None:
         """Sample what ``living`` services use; now and then look at the disk. Raises OSError."""
@@ -71,6 +79,7 @@ class Measuring:
         self._count += 1
         identities = {entry.key: entry.identity for entry in living if entry.identity is not None}
         usage = self._sampler.sample(identities)
-        self._put_tick({key: [u.cpu_percent, megabytes(u.memory_bytes)] for key, u in usage.items()})
+        self._figures = {key: self._figure(key, used) for key, used in usage.items()}
+        self._put_tick({key: figure for key, (_, figure) in self._figures.items()})
         if self.measured is not None:
             self.measured(usage, self._sampler)

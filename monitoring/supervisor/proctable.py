@@ -29,6 +29,9 @@ class KnownLines(dict[int, tuple[bytes, ProcEntry]]):
 class ProcTable(dict[int, ProcEntry]):
     """Pid → what ``/proc`` said about it. Kernel threads are left out, zombies are in."""
 
+    same_family = False
+    """The processes are those of the pass before, and each has the parent, group and session of then."""
+
     @classmethod
     def read(cls, known: KnownLines | None = None) -> "ProcTable":
         """Return the processes of this moment. Those that end while we read are not in it.
@@ -39,6 +42,7 @@ class ProcTable(dict[int, ProcEntry]):
         table = cls()
         before = {} if known is None else known
         lines = KnownLines()
+        same_family = known is not None
         directory = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             for name in os.listdir(directory):
@@ -55,7 +59,9 @@ class ProcTable(dict[int, ProcEntry]):
                     line = os.read(fd, 4096)
                     same = before.get(pid)
                     if same is None or same[0] != line:
-                        same = line, parse_stat(line)
+                        entry = parse_stat(line)
+                        same_family = same_family and same is not None and _kin(entry) == _kin(same[1])
+                        same = line, entry
                 except (OSError, ValueError, IndexError):
                     continue
                 finally:
@@ -66,9 +72,15 @@ class ProcTable(dict[int, ProcEntry]):
         finally:
             os.close(directory)
         if known is not None:
+            # None is new, so where none is missing they are the same.
+            table.same_family = same_family and len(lines) == len(known)
             known.clear()
             known.update(lines)
         return table
+
+
+def _kin(entry: ProcEntry) -> tuple[int, int, int, int]:
+    return entry.ppid, entry.pgrp, entry.session, entry.start_ticks
 
 
 class MarkerCache(dict[tuple[int, int], str]):
@@ -76,6 +88,9 @@ class MarkerCache(dict[tuple[int, int], str]):
 
     Once known to belong to a run, a process does so for good, even if it lets go of its parents later.
     """
+
+    unsettled = False
+    """Some process could not be asked for its marker at the last pass, and has to be at the next."""
 
     def forget_gone(self, table: Mapping[int, ProcEntry]) -> None:
         """Drop what is no longer in ``table``. Cheap; once a pass is enough."""
@@ -105,6 +120,7 @@ def assign(
     One pass for all runs together.
     """
     cache.forget_gone(table)
+    cache.unsettled = False
     boot = boot_id()
     current = {key: identity for key, identity in identities.items() if identity.boot_id == boot}
     by_run = {identity.run_id: key for key, identity in current.items()}
@@ -171,7 +187,9 @@ def _marked_run(pid: int, entry: ProcEntry, cache: MarkerCache, directory: int) 
         # A hook or a probe is of no run, and so much is known for good.
         run = variable(environ, MARKER) or variable(environ, MARKER_COMMAND) or ""
     # A process that is just being started shows nothing for a moment: ask again at the next pass.
-    if environ != b"":
+    if environ == b"":
+        cache.unsettled = True
+    else:
         cache[pid, entry.start_ticks] = run
     return run
 

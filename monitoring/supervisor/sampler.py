@@ -85,6 +85,9 @@ class Sampler:
         self._windows: dict[str, _Window] = {}
         self._quiet: dict[str, _Quiet] = {}
         self._known = KnownLines()
+        self._identities: dict[str, Identity] = {}
+        self._assigned: dict[str, set[int]] = {}
+        self._settled = False
         self._times: deque[float] = deque()
         """When the last samples were taken, within one window."""
 
@@ -102,7 +105,7 @@ class Sampler:
         quiet: dict[str, _Quiet] = {}
         usages: dict[str, Usage] = {}
         most = 100.0 * (os.cpu_count() or 1)
-        for key, pids in assign(table, identities, self.cache).items():
+        for key, pids in self._assign(table, identities).items():
             run_id = identities[key].run_id
             entries = [table[pid] for pid in pids]
             before = self._before.get(run_id)
@@ -126,6 +129,21 @@ class Sampler:
         while now - self._times[0] > WINDOW_SECONDS + _GRACE_SECONDS:
             self._times.popleft()
         return usages
+
+    def _assign(
+        self, table: Mapping[int, ProcEntry], identities: Mapping[str, Identity]
+    ) -> dict[str, set[int]]:
+        """Return the pids of each run: those of the last sample where nothing can have changed about it."""
+        same = (
+            isinstance(table, ProcTable)
+            and table.same_family
+            and self._settled
+            and self._identities == identities
+        )
+        if not same:
+            self._assigned, self._identities = assign(table, identities, self.cache), dict(identities)
+            self._settled = not self.cache.unsettled
+        return self._assigned
 
     def processes(self, run_id: str) -> list[tuple[int, int]]:
         """Return (pid, start_ticks) of the run's processes at the last sample, none for one not sampled."""

@@ -1,6 +1,7 @@
 """Runs a supervisor from its start to its end: lock, store, loop, signals. What the commands share."""
 
 import asyncio
+import gc
 import logging
 import signal
 import threading
@@ -155,6 +156,10 @@ def _run(
         if interrupted.is_set():  # between the first answer and the handlers
             stop()
         logs.start()
+        # What has been read and imported by now stays: the collector need not look at it over and over, which
+        # takes it 20 ms, and a restart may be waiting.
+        gc.collect()
+        gc.freeze()
         return loop.run_until_complete(supervisor.done)
     finally:
         for number in (*_STOPPING, signal.SIGHUP):

@@ -2,8 +2,10 @@
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -138,6 +140,27 @@ class Machine:
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     return Machine(monkeypatch)
+
+
+def test_who_joins_and_who_leaves_the_family_is_seen_at_once(spawner: Spawner, tmp_path: Path) -> None:
+    """Between two samples in which no process came, went or moved, nobody is asked whose it is."""
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    process = spawner.shell(f"read word < {gate}; setsid sleep 60 & wait")
+    stranger = subprocess.Popen(["/bin/sleep", "60"])
+    sampler, identities = Sampler(), {"it": process.identity}
+    try:
+        for _ in range(3):
+            assert sampler.sample(identities)["it"].processes == 1
+        gate.write_text("go\n")
+        wait_for(lambda: sampler.sample(identities)["it"].processes == 2, 5, "its child is counted")
+    finally:
+        stranger.kill()
+        stranger.wait()
+    assert sampler.sample(identities)["it"].processes == 2
+    child = next(pid for pid, _ in sampler.processes(process.identity.run_id) if pid != process.identity.pid)
+    os.kill(child, signal.SIGKILL)
+    wait_for(lambda: sampler.sample(identities)["it"].processes == 0, 5, "both of them are gone")
 
 
 @given(

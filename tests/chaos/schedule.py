@@ -82,14 +82,18 @@ class Chaos:
         self._start_supervisor()
         self._watcher.start()
         try:
+            self._ward.wait(lambda: "plain" in self._living(), "the first services run", timeout=30)
+            self._began = time.monotonic()
             deeds, weights = list(self._weights), list(self._weights.values())
             while time.monotonic() - self._began < seconds and not self._watcher.doubled:
                 (deed,) = self._random.choices(deeds, weights)
                 self._note(deed())
                 time.sleep(self._random.uniform(*_PAUSE_SECONDS))
                 assert self._ward.running().alive, self._evidence(["the supervisor ended by itself"])
-            if not self._watcher.doubled:
-                self._settle()
+            self._settle()
+            # Whatever the schedule was: once at least somebody takes over from a dead one what surely runs.
+            self._note(self._kill_the_supervisor())
+            self._settle()
         finally:
             self._watcher.stop()
             self._thaw()
@@ -202,6 +206,8 @@ class Chaos:
     def _settle(self) -> None:
         self._stall.wait()
         self._thaw()
+        if self._watcher.doubled:
+            return
         if not self._ward.running().alive:
             self._start_supervisor()
         end = time.monotonic() + _SETTLE_SECONDS
@@ -209,7 +215,7 @@ class Chaos:
         self._insist("crashing", "stop", end)
         self._insist("plain", "start", end)
         quiet_since = time.monotonic()
-        while time.monotonic() < end and time.monotonic() - quiet_since < 1.5:
+        while time.monotonic() < end and time.monotonic() - quiet_since < 1.5 and not self._watcher.doubled:
             if not self._at_rest():
                 quiet_since = time.monotonic()
             time.sleep(0.1)
@@ -222,11 +228,14 @@ class Chaos:
                 return
             time.sleep(0.1)
 
+    def _living(self) -> set[str]:
+        return {one.service for one in self._watcher.processes()}
+
     def _at_rest(self) -> bool:
         if Operation.objects.active().exists():
             return False
         known = set(Service.objects.values_list("key", flat=True))
-        if {one.service for one in self._watcher.processes()} - known:
+        if self._living() - known:
             return False
         for status in ServiceStatus.objects.all():
             wanted = {"RUNNING"} if status.intent == "up" else {"STOPPED"}

@@ -89,13 +89,23 @@ def flush(batch: Batch, lease: Lease, published: Published) -> None:
         published.learn(status)
 
 
-def close_lost_runs(node: str, taken_over: TakenOver) -> int:
-    """End the runs of ``node`` that the table shows as open, but nobody knows of any more."""
-    open_runs = Run.objects.filter(node=node, ended_at__isnull=True)
+def take_over_runs(lease: Lease, taken_over: TakenOver) -> int:
+    """End the node's runs that are open in the table and nobody knows of; return how many these were.
+
+    And make the rows of those that it never heard of, since their supervisor was killed too early. Under
+    the lease, in one transaction. Raises NodeTaken.
+    """
+    ids = [UUID(run.run_id) for run in taken_over.runs]
     with transaction.atomic():
+        leases.hold(lease)
+        known = set(Run.objects.filter(run_id__in=ids).values_list("run_id", flat=True))
+        unknown = [run for run in taken_over.runs if UUID(run.run_id) not in known]
+        present = _present(Batch(runs={run.run_id: run for run in unknown}))
         replaced = _close_replaced(taken_over.runs, taken_over.runs)
-        rest = open_runs.exclude(run_id__in=[UUID(run.run_id) for run in taken_over.runs])
-        return replaced + rest.update(ended_at=taken_over.at, exit_source=ExitSource.UNKNOWN)
+        rest = Run.objects.filter(node=lease.name, ended_at__isnull=True).exclude(run_id__in=ids)
+        closed = rest.update(ended_at=taken_over.at, exit_source=ExitSource.UNKNOWN)
+        _write_runs(unknown, present, lease.name)
+    return replaced + closed
 
 
 def _close_replaced(newer: Iterable[RunRow], rows: Iterable[RunRow]) -> int:

@@ -293,7 +293,7 @@ class Store:
             # Looked at after the batch was taken: whatever was started after the take-over comes into the
             # table only once the runs that were lost in it are closed.
             if self._taken_over is not None:
-                flushing.close_lost_runs(self.node, self._taken_over)
+                flushing.take_over_runs(self._lease, self._taken_over)
                 self._taken_over = None
             self._write(batch)
             self._due["hold"] = time.monotonic() + Node.HEARTBEAT_SECONDS

@@ -158,15 +158,17 @@ def test_what_a_run_without_a_written_pid_has_left_is_ended(ward: Ward) -> None:
     ward.wait(lambda: not ward.processes(service), "the child is ended", timeout=5)
 
 
-def test_the_row_of_a_run_that_the_database_never_heard_of_is_made(ward: Ward) -> None:
+@pytest.mark.parametrize("state", ["WAITING", "RUNNING"])
+def test_the_row_of_a_run_that_the_database_never_heard_of_is_made(ward: Ward, state: str) -> None:
     ward.start()
     service = ward.declare()
     pid = ward.reaches(service, "RUNNING").pid
     ward.kill_supervisor()
     Run.objects.all().delete()
-    service.status.__class__.objects.filter(service=service).update(state="WAITING", pid=None)
+    service.status.__class__.objects.filter(service=service).update(state=state, pid=None)
     ward.start()
-    assert ward.reaches(service, "RUNNING").pid == pid
+    assert ward.reaches(service, "RUNNING", pid=pid).reason == "adopted"
+    ward.wait(lambda: [run.pid for run in ward.runs(service)] == [pid], "its row is made")
     ward.act(service, "stop")
     (run,) = ward.runs(service)
     assert run.pid == pid

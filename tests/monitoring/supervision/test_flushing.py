@@ -14,7 +14,7 @@ from medimgr.events.models import Event, Tick
 from monitoring.models import Node, Run, Service, ServiceStatus, Transition
 from monitoring.states import ExitSource, Health, Intent, Reason, State
 from monitoring.supervisor import lease as leases
-from monitoring.supervisor.flush import Published, close_lost_runs, flush
+from monitoring.supervisor.flush import Published, flush, take_over_runs
 from monitoring.supervisor.lease import Lease, NodeTaken
 from monitoring.supervisor.records import RunRow, StatusRow, TakenOver, TransitionRow
 from monitoring.supervisor.writes import Batch
@@ -146,7 +146,8 @@ def test_a_lost_end_is_put_before_the_next_begin(lease: Lease, at_a_take_over: b
     flush(runs_of(replace(run(service), started_at=NOW - timedelta(hours=2))), lease, Published())
     second = replace(run(service), started_at=NOW - timedelta(hours=1))
     if at_a_take_over:
-        assert close_lost_runs("testnode", TakenOver(NOW, (second,))) == 1
+        assert take_over_runs(lease, TakenOver(NOW, (second,))) == 1
+        assert Run.objects.get(ended_at=None).started_at == second.started_at
     flush(runs_of(second), lease, Published())
     assert Run.objects.exclude(ended_at=None).get().ended_at == second.started_at
 
@@ -156,7 +157,7 @@ def test_runs_that_are_not_alive_are_closed_at_the_start(lease: Lease) -> None:
     alive, dead = run(one), run(two)
     flush(runs_of(alive, dead), lease, Published())
     Run.objects.create(service_key="elsewhere", node="othernode", started_at=NOW, reason=Reason.BOOT)
-    assert close_lost_runs("testnode", TakenOver(NOW, (alive,))) == 1
+    assert take_over_runs(lease, TakenOver(NOW, (alive,))) == 1
     assert set(Run.objects.filter(ended_at=None).values_list("service_key", flat=True)) == {
         "one",
         "elsewhere",
@@ -177,6 +178,15 @@ def test_a_stolen_lease_writes_nothing(lease: Lease) -> None:
     with pytest.raises(NodeTaken, match="has taken node testnode over"):
         flush(Batch(statuses={service.key: status(service)}), lease, Published())
     assert ServiceStatus.objects.get(service=service).pid is None
+
+
+def test_a_stolen_lease_takes_no_runs_over(lease: Lease) -> None:
+    """Scenario 19."""
+    flush(runs_of(run(make_service())), lease, Published())
+    Node.objects.update(epoch=99)
+    with pytest.raises(NodeTaken):
+        take_over_runs(lease, TakenOver(NOW, ()))
+    assert Run.objects.get().ended_at is None
 
 
 def test_a_row_that_the_database_refuses_undoes_the_whole_batch(lease: Lease) -> None:

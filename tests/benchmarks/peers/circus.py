@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.benchmarks.peers.peer import Peer
+from tests.benchmarks.peers.peer import Peer, end
 from tests.benchmarks.peers.python_peers import python_peer
 from tests.running import free_port
 
@@ -18,6 +18,11 @@ class Circus(Peer):
     settle_seconds = 0.5
     samples = 12
     statistics = False
+
+    def __init__(self, directory: Path) -> None:
+        """Use ``directory``."""
+        super().__init__(directory)
+        self._seen: set[int] = set()
 
     def version(self) -> str:
         """Return its version."""
@@ -40,10 +45,22 @@ class Circus(Peer):
         """Return the command that supervises."""
         return [python_peer("circusd"), str(self.directory / "circus.ini")]
 
+    def clean_up(self) -> None:
+        """End it, and its statistics process, which lives on where the arbiter was killed."""
+        super().clean_up()
+        end({pid for pid in self._seen if _is_circus(pid)})
+
     def own_pids(self) -> list[int]:
         """Return its arbiter and, where it runs, its statistics process."""
         root = super().own_pids()[0]
-        return [root, *(c.pid for c in psutil.Process(root).children() if "python" in c.name())]
+        found = [root, *(c.pid for c in psutil.Process(root).children() if _is_circus(c.pid))]
+        self._seen.update(found)
+        return found
+
+    def kill(self) -> None:
+        """Kill the arbiter alone."""
+        self.own_pids()
+        super().kill()
 
 
 class CircusWithStatistics(Circus):
@@ -51,3 +68,10 @@ class CircusWithStatistics(Circus):
 
     title = "circus, stats on"
     statistics = True
+
+
+def _is_circus(pid: int) -> bool:
+    try:
+        return "circus" in " ".join(psutil.Process(pid).cmdline())
+    except psutil.Error:
+        return False

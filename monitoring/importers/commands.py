@@ -10,24 +10,9 @@ from dataclasses import dataclass, field
 
 from medimgr.lib.redact import looks_secret
 from monitoring.importers.shell_words import Line, NeedsShell, Variable, Word, parse
+from monitoring.supervisor.child_environment import INHERITED
 
 SHELL = "/bin/sh"
-GIVEN_ANYWAY = frozenset(
-    [
-        "PATH",
-        "HOME",
-        "LANG",
-        "LANGUAGE",
-        "TZ",
-        "USER",
-        "LOGNAME",
-        "SHELL",
-        "TMPDIR",
-        "XDG_RUNTIME_DIR",
-        "VIRTUAL_ENV",
-    ]
-)
-"""Variables that a service finds in its environment without having declared them."""
 _PATTERN_CHARACTERS = frozenset("*?[]\\")
 
 
@@ -51,7 +36,7 @@ class Command:
         if self.unknown:
             said.append(
                 f"Nothing here says what {_listed(self.unknown)} will be: a service finds only the variables "
-                f"under env, and {', '.join(sorted(GIVEN_ANYWAY)[:4])} and the like. Add it to env."
+                f"under env, and {', '.join(sorted(INHERITED)[:4])} and the like. Add it to env."
             )
         return said
 
@@ -130,7 +115,7 @@ def _unknown(text: str, env: Mapping[str, str]) -> tuple[str, ...]:
     except ValueError:
         return ()
     names = {v.name for v in line.variables() if v.default is None}
-    names -= {*env, *line.assignments, *GIVEN_ANYWAY}
+    names -= {*env, *line.assignments, *INHERITED}
     return tuple(sorted(names))
 
 
@@ -138,7 +123,7 @@ def by_shell_with(words: list[Word], reason: str, env: Mapping[str, str]) -> Com
     """Return a command whose variables a shell fills in when it starts, each argument staying one."""
     text = "exec " + " ".join(_for_shell(word) for word in words)
     names = {part.name for word in words for part in word if isinstance(part, Variable)}
-    unknown = tuple(sorted(names - {*env, *GIVEN_ANYWAY}))
+    unknown = tuple(sorted(names - {*env, *INHERITED}))
     return Command([SHELL, "-c", text], needs_shell=reason, unknown=unknown)
 
 

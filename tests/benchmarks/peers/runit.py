@@ -15,6 +15,11 @@ class Runit(Peer):
 
     title = "runit"
 
+    def __init__(self, directory: Path) -> None:
+        """Use ``directory``."""
+        super().__init__(directory)
+        self._seen: set[psutil.Process] = set()
+
     def version(self) -> str:
         """Return that it is there. Raises CannotMeasure where it is not."""
         if shutil.which("runsvdir") is None:
@@ -37,7 +42,14 @@ class Runit(Peer):
     def own_pids(self) -> list[int]:
         """Return runsvdir and one runsv per service."""
         root = psutil.Process(super().own_pids()[0])
-        return [root.pid, *(child.pid for child in root.children() if child.name() == "runsv")]
+        below = [child for child in root.children() if child.name() == "runsv"]
+        self._seen.update(below)
+        return [root.pid, *(child.pid for child in below)]
+
+    def kill(self) -> None:
+        """Kill runsvdir alone."""
+        self.own_pids()
+        super().kill()
 
     def stop(self) -> None:
         """Ask it to end all runsv processes (SIGHUP)."""
@@ -52,3 +64,8 @@ class Runit(Peer):
             self.stop()
             if not self.wait(20):
                 self.kill()
+        # Those that live on after a kill: ended with SIGTERM they end their services, too.
+        left = [process for process in self._seen if process.is_running()]
+        for process in left:
+            process.terminate()
+        psutil.wait_procs(left, timeout=10)

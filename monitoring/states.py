@@ -31,10 +31,6 @@ class State(StrEnum):
 
 LIVE = frozenset({State.STARTING, State.RUNNING, State.STOPPING})
 """States in which a process exists."""
-SETTLED_DOWN = frozenset({State.STOPPED, State.EXITED, State.FATAL})
-"""States without a process that nothing but an operator or a policy change leaves."""
-TROUBLED = frozenset({State.BACKOFF, State.FATAL, State.UNKNOWN})
-"""States that need somebody's attention."""
 
 
 class Intent(StrEnum):

@@ -56,10 +56,12 @@ def publish_all(facts: Iterable[Fact]) -> None:
 
 
 def write_tick(node: str, data: dict[str, list[float]]) -> None:
-    """Overwrite the measurements of ``node`` (one upsert) and wake the readers."""
+    """Overwrite the measurements of ``node`` (one update; at first an insert) and wake the readers."""
     now = timezone.now()
+    # Not update_or_create(), which reads first what it is about to overwrite.
     with transaction.atomic():
-        Tick.objects.update_or_create(node=node, defaults={"at": now, "data": data})
+        if not Tick.objects.filter(node=node).update(at=now, data=data):
+            Tick.objects.update_or_create(node=node, defaults={"at": now, "data": data})
         notify()
 
 

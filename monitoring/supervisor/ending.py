@@ -82,6 +82,11 @@ class Ending:
         }
         self._sweeper.look(living)
 
+    def collect_orphans(self) -> None:
+        """Let go of the processes that runs have left to us and that have ended. Raises OSError."""
+        if self._orphans is not None and self._orphans.some_ended():
+            self.orphans_left()
+
     def orphans_left(self) -> dict[int, int]:
         """Return the processes that runs have left to us, and let go of those that have ended.
 

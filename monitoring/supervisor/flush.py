@@ -1,6 +1,7 @@
 """Writes a batch of the supervisor's rows in one transaction: history, status, and the events about it."""
 
 import logging
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
@@ -44,6 +45,9 @@ _RUN_CHANGES = (
     "exit_source",
     "end_reason",
 )
+TICK_SECONDS = 30.0
+"""Measurements that stay the same are written again so often: somebody may have emptied the table."""
+Tick = dict[str, list[float]]
 
 
 class Published:
@@ -51,6 +55,8 @@ class Published:
 
     def __init__(self) -> None:
         self._known: dict[str, dict[str, Any]] = {}
+        self._tick: Tick | None = None
+        self._tick_written_at = 0.0
 
     def learn(self, status: StatusRow) -> None:
         """Note what the database holds."""
@@ -64,6 +70,14 @@ class Published:
         """Return the fields in which ``status`` differs from what readers know."""
         known = self._known.get(status.key, {})
         return {name: value for name, value in status.public().items() if known.get(name, ...) != value}
+
+    def has_tick(self, tick: Tick) -> bool:
+        """Return whether the database holds these very measurements, and was given them not long ago."""
+        return tick is self._tick and time.monotonic() - self._tick_written_at < TICK_SECONDS
+
+    def learn_tick(self, tick: Tick) -> None:
+        """Note that the database holds these measurements."""
+        self._tick, self._tick_written_at = tick, time.monotonic()
 
 
 def flush(batch: Batch, lease: Lease, published: Published) -> None:
@@ -82,11 +96,14 @@ def flush(batch: Batch, lease: Lease, published: Published) -> None:
         for status in statuses:
             if changes := published.changes(status):
                 facts.append(Fact("service", status.key, changes))
-        if batch.tick is not None:
-            write_tick(lease.name, batch.tick)
+        tick = batch.tick if batch.tick is not None and not published.has_tick(batch.tick) else None
+        if tick is not None:
+            write_tick(lease.name, tick)
         publish_all(facts)
     for status in statuses:
         published.learn(status)
+    if tick is not None:
+        published.learn_tick(tick)
 
 
 def take_over_runs(lease: Lease, taken_over: TakenOver) -> int:

@@ -1,11 +1,11 @@
 """Measures all services of a node once a second, and looks at the room that their logs have."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from medimgr.lib.units import megabytes
-from monitoring.supervisor.entry import Entry
+from monitoring.supervisor.identity import Identity
 from monitoring.supervisor.proctable import MarkerCache
 from monitoring.supervisor.sampler import Sampler, Usage
 
@@ -53,7 +53,8 @@ class Measuring:
         self._sampler = Sampler()
         self._count = 0
         self._problem = ""
-        self._figures: dict[str, tuple[Usage, list[float]]] = {}
+        self._figures: dict[str, list[float]] = {}
+        self._told: dict[str, list[float]] = {}
         self.measured: Callable[[Mapping[str, Usage], Sampler], None] | None = None
         """Gets what each service uses, once a second."""
 
@@ -62,24 +63,34 @@ class Measuring:
         """Return what is known about which process belongs to which run."""
         return self._sampler.cache
 
-    def _figure(self, key: str, used: Usage) -> tuple[Usage, list[float]]:
-        """Return what is shown of ``used``; of a service that rests, the very same as before."""
-        before = self._figures.get(key)
-        if before is not None and before[0] is used:
-            return before
-        return used, [used.cpu_percent, megabytes(used.memory_bytes)]
-
-    def measure(self, living: Iterable[Entry]) -> None:
-        """Sample what ``living`` services use; now and then look at the disk. Raises OSError."""
+    def measure(self, living: Mapping[str, Identity]) -> None:
+        """Sample what the runs in ``living`` use, by key; now and then look at the disk. Raises OSError."""
         if self._count % DISK_SECONDS == 0:
             problem = disk_problem(self._log_directory)
             if problem != self._problem:
                 self._problem = problem
                 self._put_problem(problem)
         self._count += 1
-        identities = {entry.key: entry.identity for entry in living if entry.identity is not None}
-        usage = self._sampler.sample(identities)
-        self._figures = {key: self._figure(key, used) for key, used in usage.items()}
-        self._put_tick({key: figure for key, (_, figure) in self._figures.items()})
+        usage = self._sampler.sample(living)
+        self._tell(usage)
         if self.measured is not None:
             self.measured(usage, self._sampler)
+
+    def _tell(self, usage: Mapping[str, Usage]) -> None:
+        """Hand on what is shown of ``usage``; where nothing is new, the very same object as before."""
+        figures, looked_at = self._figures, self._sampler.looked_at
+        new = figures.keys() != usage.keys()
+        if new:
+            figures = self._figures = {key: figures[key] for key in usage if key in figures}
+        for key in looked_at:
+            used = usage[key]
+            figure = [used.cpu_percent, megabytes(used.memory_bytes)]
+            if figures.get(key) != figure:
+                figures[key], new = figure, True
+        if new:
+            self._told = dict(figures)  # another thread reads it
+        self._put_tick(self._told)
+
+    def close(self) -> None:
+        """Close the files that are kept open from one measurement to the next."""
+        self._sampler.close()

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -27,6 +27,7 @@ from monitoring.supervisor.entry import Entry
 from monitoring.supervisor.happenings import Event
 from monitoring.supervisor.hearing import Hearing
 from monitoring.supervisor.hook_commands import HookCommands
+from monitoring.supervisor.identity import Identity
 from monitoring.supervisor.journal import JournalEntry
 from monitoring.supervisor.machine import step
 from monitoring.supervisor.measuring import Measuring
@@ -79,6 +80,8 @@ class Supervisor:
         self._noticed = noticed
         self._inbox: deque[tuple[Entry, Event, Callable[[], None] | None]] = deque()
         self._draining = False
+        self._living: dict[str, Identity] | None = None
+        """The runs that are measured; None: to be found anew, since something has happened."""
         self._admission = Admission(self.entries, self._held_back)
         self._desk = OperationsDesk(
             self.entries, loop, self.feed, store.queue.put, self._admission.dependents
@@ -184,6 +187,7 @@ class Supervisor:
         self._hearing.close()
         self._commands.close()
         self._probing.close()
+        self._measuring.close()
 
     def node_lost(self, message: str) -> None:
         """Another supervisor has the node: end at once and leave the services as they are."""
@@ -267,6 +271,7 @@ class Supervisor:
 
     def _take(self, entry: Entry, event: Event) -> None:
         before = entry.situation
+        self._living = None
         after, effects = step(before, event, entry.spec, self._loop.time(), self._draw(-1.0, 1.0))
         entry.situation = after
         if entry.spec.schedule or entry.next_run_at is not None:
@@ -335,10 +340,13 @@ class Supervisor:
         """Once a second: what all process trees use, and whether the node itself is well."""
         self._loop.call_later(self._measuring.SECONDS, self._measure)
         try:
-            self._ending.orphans_left()  # collects those that have ended
-            self._measuring.measure(self._living())
+            self._ending.collect_orphans()
+            if self._living is None:
+                self._living = {
+                    key: entry.identity
+                    for key, entry in self.entries.items()
+                    if entry.identity is not None and entry.state in LIVE
+                }
+            self._measuring.measure(self._living)
         except OSError as error:
             log.warning("cannot measure: %s", error)
-
-    def _living(self) -> Iterable[Entry]:
-        return [e for e in self.entries.values() if e.identity is not None and e.state in LIVE]

@@ -23,6 +23,15 @@ class Orphans:
         """Whether :meth:`left` sees all that a run which we started leaves behind."""
         self._alive: dict[int, int] = {}
 
+    def some_ended(self) -> bool:
+        """Return whether any child waits to be collected: a main process that is kept, or an orphan."""
+        if not self.known:
+            return False
+        try:
+            return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:
+            return False
+
     def left(self, leaders: Collection[int]) -> dict[int, int]:
         """Return the live children that are not in ``leaders``, and collect those that have ended.
 

@@ -19,30 +19,19 @@ from monitoring.supervisor.identity import (
     variable,
 )
 
-__all__ = ["KnownLines", "MarkerCache", "ProcEntry", "ProcTable", "assign", "lineage", "members"]
-
-
-class KnownLines(dict[int, tuple[bytes, ProcEntry]]):
-    """Pid → the line that its entry was parsed from. While a process sleeps it stays the same to the byte."""
+__all__ = ["MarkerCache", "ProcEntry", "ProcTable", "assign", "lineage", "members"]
 
 
 class ProcTable(dict[int, ProcEntry]):
     """Pid → what ``/proc`` said about it. Kernel threads are left out, zombies are in."""
 
-    same_family = False
-    """The processes are those of the pass before, and each has the parent, group and session of then."""
-
     @classmethod
-    def read(cls, known: KnownLines | None = None) -> "ProcTable":
+    def read(cls) -> "ProcTable":
         """Return the processes of this moment. Those that end while we read are not in it.
 
-        ``known`` is kept from one pass to the next: a process that has done nothing has the very same entry
-        again. Raises OSError where files ran out: half a table would tell that processes are gone.
+        Raises OSError where files ran out: half a table would tell that processes are gone.
         """
         table = cls()
-        before = {} if known is None else known
-        lines = KnownLines()
-        same_family = known is not None
         directory = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             for name in os.listdir(directory):
@@ -54,33 +43,17 @@ class ProcTable(dict[int, ProcEntry]):
                     if files_ran_out(error):
                         raise
                     continue
-                pid = int(name)
                 try:
-                    line = os.read(fd, 4096)
-                    same = before.get(pid)
-                    if same is None or same[0] != line:
-                        entry = parse_stat(line)
-                        same_family = same_family and same is not None and _kin(entry) == _kin(same[1])
-                        same = line, entry
+                    entry = parse_stat(os.read(fd, 4096))
                 except (OSError, ValueError, IndexError):
                     continue
                 finally:
                     os.close(fd)
-                lines[pid] = same
-                if not same[1].flags & PF_KTHREAD:
-                    table[pid] = same[1]
+                if not entry.flags & PF_KTHREAD:
+                    table[int(name)] = entry
         finally:
             os.close(directory)
-        if known is not None:
-            # None is new, so where none is missing they are the same.
-            table.same_family = same_family and len(lines) == len(known)
-            known.clear()
-            known.update(lines)
         return table
-
-
-def _kin(entry: ProcEntry) -> tuple[int, int, int, int]:
-    return entry.ppid, entry.pgrp, entry.session, entry.start_ticks
 
 
 class MarkerCache(dict[tuple[int, int], str]):

@@ -60,7 +60,7 @@ class Recycling:
             return
         now = self.loop.time()
         limited = [
-            entry for key in usage if (entry := self.entries.get(key)) is not None and entry.spec.limits
+            entry for key in usage if (entry := self.entries.get(key)) is not None and entry.spec.limits.some
         ]
         for entry in limited:
             # One that was replaced a moment ago makes the others of its group wait: look anew at each.

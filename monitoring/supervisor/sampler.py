@@ -3,13 +3,13 @@
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from operator import is_
-from typing import NamedTuple
 
 from monitoring.supervisor.identity import Identity, ProcEntry
-from monitoring.supervisor.proctable import KnownLines, MarkerCache, ProcTable, assign
+from monitoring.supervisor.proc_passes import ProcPasses
+from monitoring.supervisor.proctable import MarkerCache, assign
 
 WINDOW_SECONDS = 5.0
 """CPU is averaged over so long: ticks are 10 ms, so that one second shows nothing below 1.0 percent."""
@@ -27,6 +27,9 @@ class Usage:
     memory_bytes: int
     """Resident memory, summed; what processes share is counted for each."""
     processes: int
+
+
+_NO_USAGE = Usage(0.0, 0, 0)
 
 
 @dataclass(slots=True)
@@ -68,11 +71,15 @@ class _Window(deque[tuple[float, int]]):
         self.extend((at, total) for at in times)
 
 
-class _Quiet(NamedTuple):
-    """A run that has used nothing for a whole window, and cannot have as long as its entries are the same."""
+@dataclass(slots=True, eq=False)
+class _Run:
+    """What is kept of one run from sample to sample."""
 
-    entries: list[ProcEntry]
-    usage: Usage
+    window: _Window = field(default_factory=_Window)
+    before: _Before | None = None
+    usage: Usage = _NO_USAGE
+    resting: list[ProcEntry] | None = None
+    """Its entries, where it has used nothing for a whole window: nor can it have while they are the same."""
 
 
 class Sampler:
@@ -81,78 +88,95 @@ class Sampler:
     def __init__(self) -> None:
         self.cache = MarkerCache()
         """Which processes belong to which run; good for ``members`` too."""
-        self._before: dict[str, _Before] = {}
-        self._windows: dict[str, _Window] = {}
-        self._quiet: dict[str, _Quiet] = {}
-        self._known = KnownLines()
+        self.looked_at: Collection[str] = ()
+        """The keys whose usage may not be that of the sample before."""
+        self._passes = ProcPasses()
+        self._runs: dict[str, _Run] = {}
+        self._usages: dict[str, Usage] = {}
+        self._awake: set[str] = set()
         self._identities: dict[str, Identity] = {}
         self._assigned: dict[str, set[int]] = {}
+        self._key_of: dict[int, str] = {}
         self._settled = False
         self._times: deque[float] = deque()
         """When the last samples were taken, within one window."""
 
     def sample(
         self, identities: Mapping[str, Identity], table: Mapping[int, ProcEntry] | None = None
-    ) -> dict[str, Usage]:
+    ) -> Mapping[str, Usage]:
         """Return the usage of every run in ``identities``; CPU is 0.0 in its first sample.
 
-        Forgets the runs that are not asked for. ``table`` spares the pass where there is a fresh one.
+        Forgets the runs that are not asked for. ``table`` spares the pass where there is a fresh one. What
+        is returned is brought up to date by the next sample. Raises OSError where files ran out.
         """
-        table = ProcTable.read(self._known) if table is None else table
+        passes = self._passes
+        looked_at: Collection[str]
+        if table is None:
+            table = passes.read(len(identities))
+            same = passes.same_family and self._settled
+        else:
+            same = False
         now = time.monotonic()
-        after: dict[str, _Before] = {}
-        windows: dict[str, _Window] = {}
-        quiet: dict[str, _Quiet] = {}
-        usages: dict[str, Usage] = {}
+        if same and (self._identities is identities or self._identities == identities):
+            # The usual case: a thousand services that mostly sleep are to cost next to nothing.
+            key_of = self._key_of
+            looked_at = self._awake | {key_of[pid] for pid in passes.changed if pid in key_of}
+        else:
+            self._assign(table, identities)
+            looked_at = identities.keys()
         most = 100.0 * (os.cpu_count() or 1)
-        for key, pids in self._assign(table, identities).items():
-            run_id = identities[key].run_id
-            entries = [table[pid] for pid in pids]
-            before = self._before.get(run_id)
-            window = windows[run_id] = self._windows.get(run_id) or _Window()
-            resting = self._quiet.get(run_id)
-            if resting is not None and before is not None:
-                if len(entries) == len(resting.entries) and all(map(is_, entries, resting.entries)):
-                    # The usual case of a thousand services, so it is to cost next to nothing.
-                    quiet[run_id], after[run_id], usages[key] = resting, before, resting.usage
-                    continue
-                window.pick_up(self._times)
-            after[run_id], used = _account(table, pids, before or _NOTHING)
-            # What it had used before its first sample was not used in any known time.
-            percent = round(min(window.add(now, used if before is not None else 0), most), 1)
-            live = [entry for entry in entries if entry.alive]
-            usages[key] = Usage(percent, sum(entry.rss_bytes for entry in live), len(live))
-            if window.flat:
-                quiet[run_id] = _Quiet(entries, usages[key])
-        self._before, self._windows, self._quiet = after, windows, quiet
+        for key in looked_at:
+            self._usages[key] = self._look(key, table, now, most)
+        self.looked_at = looked_at
         self._times.append(now)
         while now - self._times[0] > WINDOW_SECONDS + _GRACE_SECONDS:
             self._times.popleft()
-        return usages
+        return self._usages
 
-    def _assign(
-        self, table: Mapping[int, ProcEntry], identities: Mapping[str, Identity]
-    ) -> dict[str, set[int]]:
-        """Return the pids of each run: those of the last sample where nothing can have changed about it."""
-        same = (
-            isinstance(table, ProcTable)
-            and table.same_family
-            and self._settled
-            and self._identities == identities
-        )
-        if not same:
-            self._assigned, self._identities = assign(table, identities, self.cache), dict(identities)
-            self._settled = not self.cache.unsettled
-        return self._assigned
+    def _assign(self, table: Mapping[int, ProcEntry], identities: Mapping[str, Identity]) -> None:
+        """Find anew which processes belong to which run, and forget the runs that are not asked for."""
+        self._settled = False
+        self._assigned = assign(table, identities, self.cache)
+        self._identities = dict(identities)
+        self._key_of = {pid: key for key, pids in self._assigned.items() for pid in pids}
+        self._runs = {one.run_id: self._runs.get(one.run_id) or _Run() for one in identities.values()}
+        self._usages = {}
+        self._awake = set()
+        self._settled = not self.cache.unsettled
+
+    def _look(self, key: str, table: Mapping[int, ProcEntry], now: float, most: float) -> Usage:
+        run, pids = self._runs[self._identities[key].run_id], self._assigned[key]
+        entries = [table[pid] for pid in pids]
+        if run.resting is not None:
+            if len(entries) == len(run.resting) and all(map(is_, entries, run.resting)):
+                return run.usage
+            run.window.pick_up(self._times)
+        first = run.before is None
+        run.before, used = _account(table, pids, run.before or _NOTHING)
+        # What it had used before its first sample was not used in any known time.
+        percent = round(min(run.window.add(now, 0 if first else used), most), 1)
+        live = [entry for entry in entries if entry.alive]
+        run.usage = Usage(percent, sum(entry.rss_bytes for entry in live), len(live))
+        run.resting = entries if run.window.flat else None
+        if run.resting is None:
+            self._awake.add(key)
+        else:
+            self._awake.discard(key)
+        return run.usage
+
+    def close(self) -> None:
+        """Close the files that are kept open from sample to sample."""
+        self._passes.close()
 
     def processes(self, run_id: str) -> list[tuple[int, int]]:
         """Return (pid, start_ticks) of the run's processes at the last sample, none for one not sampled."""
-        return list(self._before.get(run_id, _NOTHING).ticks)
+        run = self._runs.get(run_id)
+        return list(run.before.ticks) if run is not None and run.before is not None else []
 
     def cpu_seconds(self, run_id: str) -> float:
         """Return the CPU time that the run's tree has used since its first sample."""
-        window = self._windows.get(run_id)
-        return window[-1][1] / _TICKS_PER_SECOND if window else 0.0
+        run = self._runs.get(run_id)
+        return run.window[-1][1] / _TICKS_PER_SECOND if run is not None and run.window else 0.0
 
 
 def _account(table: Mapping[int, ProcEntry], pids: set[int], before: _Before) -> tuple[_Before, int]:

@@ -86,10 +86,12 @@ class Limits:
     requests: int = 0
     min_ready: int = 0
     """It is replaced only while so many others of its group are RUNNING and not unhealthy."""
+    some: bool = field(init=False, repr=False, compare=False)
+    """Whether there is any limit. Asked of every service every second, so it is worked out once."""
 
-    def __bool__(self) -> bool:
-        """Return whether there is any limit."""
-        return bool(self.memory_bytes or self.cpu_percent or self.age_seconds or self.requests)
+    def __post_init__(self) -> None:
+        some = bool(self.memory_bytes or self.cpu_percent or self.age_seconds or self.requests)
+        object.__setattr__(self, "some", some)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from monitoring.supervisor.identity import Identity, ProcEntry, boot_id
 from monitoring.supervisor.process import Process
-from monitoring.supervisor.proctable import KnownLines, ProcTable
+from monitoring.supervisor.proctable import ProcTable
 from monitoring.supervisor.sampler import Sampler, Usage
 from tests.monitoring.adapters.conftest import Spawner, exit_of
 from tests.running import wait_for
@@ -95,7 +95,7 @@ def test_a_new_run_begins_at_zero_and_the_gone_are_forgotten(spawner: Spawner) -
     assert sampler.sample({"it": second.identity})["it"].cpu_percent == 0.0
     assert sampler.sample({"it": first.identity})["it"].cpu_percent == 0.0
     assert sampler.sample({}) == {}
-    assert not sampler._before
+    assert not sampler._runs
 
 
 def test_five_hundred_short_children_cost_little_and_leave_nothing(spawner: Spawner) -> None:
@@ -161,6 +161,7 @@ def test_who_joins_and_who_leaves_the_family_is_seen_at_once(spawner: Spawner, t
     child = next(pid for pid, _ in sampler.processes(process.identity.run_id) if pid != process.identity.pid)
     os.kill(child, signal.SIGKILL)
     wait_for(lambda: sampler.sample(identities)["it"].processes == 0, 5, "both of them are gone")
+    sampler.close()
 
 
 @given(
@@ -186,16 +187,6 @@ def test_a_run_that_rests_shows_what_it_would_show_if_nothing_were_spared(
             seen = sparing.sample({"it": identity}, {500: entry})
             assert seen == thorough.sample({"it": identity}, {500: entry._replace()})
             assert sparing.cpu_seconds("run") == thorough.cpu_seconds("run")
-
-
-def test_a_process_that_sleeps_has_the_very_same_entry_at_the_next_pass(spawner: Spawner) -> None:
-    sleeper = spawner.spawn("/bin/sleep", "60").identity.pid
-    known = KnownLines()
-    wait_for(lambda: ProcTable.read(known)[sleeper].state == "S", 5, "it sleeps")
-    first, second = ProcTable.read(known), ProcTable.read(known)
-    assert second[sleeper] is first[sleeper]
-    os.kill(sleeper, signal.SIGKILL)
-    wait_for(lambda: ProcTable.read(known)[sleeper].state == "Z", 5, "its end is seen")
 
 
 def test_cpu_is_ticks_over_time(machine: Machine) -> None:

@@ -30,10 +30,15 @@ def stats(request: HttpRequest) -> dict[str, Any]:
     now = timezone.now()
     rows = list(Connection.objects.select_related("user", "worker"))
     past = _past()
+    sent = traffic.within_hour(now)
+    plain = sent.bytes + sent.saved
     return {
         "total": len(rows),
         "peak": max(past["peak"] or 0, len(rows)),
-        "events_sent_last_hour": traffic.events_within_hour(now),
+        "events_sent_last_hour": sent.events,
+        "bytes_sent_last_hour": sent.bytes,
+        "bytes_saved_last_hour": sent.saved,
+        "saved_percent": round(100 * sent.saved / plain, 1) if plain else 0.0,
         "events_published_last_hour": Event.objects.filter(at__gte=now - HOUR).count(),
         "by_user": dict(Counter(row.user.get_username() for row in rows)),
         "by_worker": dict(Counter(str(row.worker) for row in rows)),

@@ -18,11 +18,13 @@ from django.utils import timezone
 
 from medimgr.events import frames
 from medimgr.events.daphne_transport import before_shutdown
+from medimgr.events.encoding import Encoding
 from medimgr.events.exceptions import DatabaseAway, ShuttingDown
 from medimgr.events.housekeeping import Checkup, Housekeeping
 from medimgr.events.sources import Outlet
 from medimgr.events.subscription import End, Opening, Sink, Subscription, jitter
 from medimgr.events.tail import Batch, Measured, Reader
+from medimgr.events.traffic import Sent
 from medimgr.lib.loops import LoopGone, background
 from medimgr.lib.units import iso
 
@@ -48,7 +50,7 @@ class Broadcaster:
         self._by_connection: dict[int, Subscription] = {}
         self._tasks: dict[str, list[asyncio.Task[None]]] = {}
         self._measured: dict[str, Measured] = {}
-        self._sent_to_ended = 0, 0
+        self._sent_to_ended = Sent()
         self._ready = asyncio.Event()
         self._closing = False
         self.database_away = False
@@ -73,11 +75,13 @@ class Broadcaster:
         except TimeoutError:
             raise DatabaseAway from None
 
-    def subscribe(self, token: str, topics: Iterable[str]) -> Subscription:
+    def subscribe(self, token: str, topics: Iterable[str], encoding: Encoding | None = None) -> Subscription:
         """Begin a stream: from now on its events are kept for it. It is not entitled to any yet."""
         # Streams that began together end apart, and a stream never holds a place or a leak for ever.
         max_age = settings.MEDIMGR_STREAM_MAX_AGE_SECONDS * jitter(0.9, 1.1)
-        stream = Subscription(token=token, topics=topics, max_age=max_age, on_end=self._forget)
+        stream = Subscription(
+            token=token, topics=topics, max_age=max_age, on_end=self._forget, encoding=encoding
+        )
         self._streams[token] = stream
         for topic in stream.topics:
             self._by_topic.setdefault(topic, {})[token] = stream
@@ -117,8 +121,17 @@ class Broadcaster:
 
     def _forget(self, stream: Subscription, reason: End) -> None:
         self._streams.pop(stream.token, None)
-        events, size = self._sent_to_ended
-        self._sent_to_ended = events + stream.events_sent, size + stream.bytes_sent
+        self._sent_to_ended += _sent_to(stream)
+        if stream.opening is not None:
+            logger.info(
+                "Connection %d ended (%s) after %.0f s: %d events, %d bytes, %d saved by compression",
+                stream.opening.connection,
+                reason.value,
+                time.monotonic() - stream.began,
+                stream.events_sent,
+                stream.bytes_sent,
+                stream.bytes_saved,
+            )
         for topic in stream.topics:
             self._by_topic.get(topic, {}).pop(stream.token, None)
         if stream.opening is not None:
@@ -232,11 +245,9 @@ class Broadcaster:
     def _live_tokens(self) -> set[str]:
         return set(self._streams.copy())
 
-    def _sent(self) -> tuple[int, int]:
-        """Return how many events and bytes this process has handed to streams since it began."""
-        live = list(self._streams.copy().values())
-        events, size = self._sent_to_ended
-        return events + sum(s.events_sent for s in live), size + sum(s.bytes_sent for s in live)
+    def _sent(self) -> Sent:
+        """Return what this process has handed to streams since it began."""
+        return sum(map(_sent_to, list(self._streams.copy().values())), self._sent_to_ended)
 
     def _end_tokens(self, ends: dict[str, End]) -> None:
         for token, reason in ends.items():
@@ -282,6 +293,10 @@ async def close_current() -> None:
     broadcaster = _by_loop.get(asyncio.get_running_loop())
     if broadcaster is not None:
         await broadcaster.aclose()
+
+
+def _sent_to(stream: Subscription) -> Sent:
+    return Sent(stream.events_sent, stream.bytes_sent, stream.bytes_saved)
 
 
 def _now() -> str:

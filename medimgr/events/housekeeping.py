@@ -45,7 +45,7 @@ class Housekeeping:
         self,
         end_tokens: Callable[[dict[str, End]], None],
         live_tokens: Callable[[], set[str]],
-        sent: Callable[[], tuple[int, int]],
+        sent: Callable[[], traffic.Sent],
     ) -> None:
         """Prepare; nothing happens before :meth:`start`."""
         self._end_tokens = end_tokens
@@ -140,12 +140,12 @@ class Housekeeping:
         self._record_traffic()
 
     def _record_traffic(self) -> None:
-        events, size = self._meter.added(*self._sent())
-        if events or size:
+        added = self._meter.added(self._sent())
+        if any(added):
             try:
-                traffic.record(events, size, timezone.now())
+                traffic.record(added, timezone.now())
             except Exception:
-                self._meter.take_back(events, size)
+                self._meter.take_back(added)
                 raise
 
     def _look_at(self, checkups: list[Checkup]) -> None:

@@ -67,6 +67,10 @@ class Traffic(models.Model):
     minute = models.DateTimeField(unique=True, help_text="When the minute began.")
     events = models.PositiveBigIntegerField(default=0)
     bytes = models.PositiveBigIntegerField(default=0)
+    saved = models.BigIntegerField(
+        default=0,
+        help_text="Bytes less by compression; below zero where small messages cost more than is saved.",
+    )
 
     class Meta:
         verbose_name_plural = "traffic"

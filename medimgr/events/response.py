@@ -38,8 +38,10 @@ class EventStreamResponse(StreamingHttpResponse):
             headers={
                 "Cache-Control": "no-store",
                 "X-Accel-Buffering": "no",
-                # GZipMiddleware would compress each chunk as a member of its own, of which browsers read one.
-                "Content-Encoding": "identity",
+                # Named in any case: GZipMiddleware would compress each chunk as a member of its own, of which
+                # browsers read one.
+                "Content-Encoding": subscription.encoding.name,
+                "Vary": "Accept-Encoding",
                 # A page that goes before it has read its first message leaves no goodbye. Chromium then keeps
                 # the connection for five seconds, hoping for an end of the stream and to use it again.
                 "Connection": "close",

@@ -28,6 +28,9 @@ class StreamStats(BaseModel):
     total: int = Field(description="Streams that are open now.")
     peak: int = Field(description="Most at a time, over as long as the event log is kept.")
     events_sent_last_hour: int = Field(description="Events handed to streams, over all web workers.")
+    bytes_sent_last_hour: int = Field(description="As they went out, compressed where a stream is.")
+    bytes_saved_last_hour: int = Field(description="Bytes less by compression.")
+    saved_percent: float = Field(description="Of what would have gone out without compression.")
     events_published_last_hour: int = Field(description="Events written to the log.")
     by_user: dict[str, int]
     by_worker: dict[str, int]

@@ -17,6 +17,7 @@ from typing import Protocol
 from django.db.models import Model
 
 from medimgr.events import frames
+from medimgr.events.encoding import Encoding, Identity
 from medimgr.events.sources import Source
 
 logger = logging.getLogger(__name__)
@@ -97,8 +98,12 @@ class Subscription:
         topics: Iterable[str],
         max_age: float,
         on_end: Callable[["Subscription", End], None],
+        encoding: Encoding | None = None,
     ) -> None:
-        """Begin as pending. ``on_end`` is called once, in the loop, whatever ends the stream."""
+        """Begin as pending. ``on_end`` is called once, in the loop, whatever ends the stream.
+
+        Without an ``encoding`` messages go out as they are.
+        """
         self.token = token
         self.topics = frozenset(topics)
         self.began = time.monotonic()
@@ -110,6 +115,10 @@ class Subscription:
         self.done: asyncio.Future[End] = asyncio.get_running_loop().create_future()
         self.events_sent = 0
         self.bytes_sent = 0
+        """Handed to the sink, compressed where the stream is."""
+        self.bytes_saved = 0
+        """What compression has made of these less; it can cost a few where all messages are small."""
+        self.encoding = encoding or Identity()
         self._on_end = on_end
         self._sink: Sink | None = None
         self._position = 0
@@ -219,9 +228,11 @@ class Subscription:
     def _write(self, chunk: bytes) -> None:
         if self._sink is None:
             return
-        self.bytes_sent += len(chunk)
+        encoded = self.encoding.encode(chunk)
+        self.bytes_sent += len(encoded)
+        self.bytes_saved += len(chunk) - len(encoded)
         try:
-            self._sink.write(chunk)
+            self._sink.write(encoded)
         except Exception as error:  # a broken connection must not harm the others of the same message
             logger.info("A stream could not be written to: %r", error)
             self.lose(End.WRITE_FAILED)
@@ -239,7 +250,7 @@ class Subscription:
             sink = self._sink
             self.lose(reason)
             if sink is not None:
-                _say_bye(sink, reason)
+                _say_bye(sink, self.encoding, reason)
 
     def lose(self, reason: End = End.CLOSED) -> None:
         """End the stream without a word: nobody listens any more. Idempotent; cannot raise."""
@@ -266,10 +277,11 @@ _TOLD = {
 }
 
 
-def _say_bye(sink: Sink, reason: End) -> None:
+def _say_bye(sink: Sink, encoding: Encoding, reason: End) -> None:
     told = _TOLD.get(reason, End.SHUTDOWN)
+    bye = frames.bye(told.value, retry_ms=round(jitter(1000, 5000)))
     try:
-        sink.write(frames.bye(told.value, retry_ms=round(jitter(1000, 5000))))
+        sink.write(encoding.encode(bye) + encoding.end())
     except Exception as error:
         logger.info("A bye could not be written: %r", error)
     sink.finish()

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 from medimgr.events import connections, sources
 from medimgr.events.broadcaster import current
 from medimgr.events.connections import Arrival
+from medimgr.events.encoding import chosen
 from medimgr.events.exceptions import DatabaseAway, NeedsAsgi, ShuttingDown, SignInFirst, StreamRefused
 from medimgr.events.models import new_token
 from medimgr.events.replay import read_replay
@@ -61,7 +62,8 @@ async def _open(request: HttpRequest) -> EventStreamResponse:
     await broadcaster.ready()
     topics = await sync_to_async(visible)(user, known()) if terms.topics is None else terms.topics
     # Subscribed first and read second: what is published in between is in both, never in neither.
-    subscription = broadcaster.subscribe(new_token(), topics)
+    encoding = chosen(request.headers.get("Accept-Encoding", ""))
+    subscription = broadcaster.subscribe(new_token(), topics, encoding)
     scope[STREAM_KEY] = subscription
     try:
         opening = await sync_to_async(_admit)(request, user, terms, subscription)

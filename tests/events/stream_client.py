@@ -4,6 +4,7 @@ import contextlib
 import socket
 import struct
 import time
+import zlib
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlencode
@@ -28,6 +29,9 @@ class StreamClient:
         self._parser = SseParser()
         self._raw = b""
         self._ended = False
+        self._unzip: Any = None
+        self.received_bytes = 0
+        """Of the body, as they came."""
         lines = [f"GET /events/?{urlencode(query)} HTTP/1.1", "Host: 127.0.0.1", "Accept: text/event-stream"]
         if session:
             lines.append(f"Cookie: sessionid={session}")
@@ -54,7 +58,10 @@ class StreamClient:
         head, _, self._raw = self._raw.partition(b"\r\n\r\n")
         first, *rest = head.decode("latin-1").split("\r\n")
         pairs = (line.partition(": ") for line in rest)
-        return int(first.split()[1]), {name.lower(): value for name, _, value in pairs}
+        headers = {name.lower(): value for name, _, value in pairs}
+        if headers.get("content-encoding") == "gzip":
+            self._unzip = zlib.decompressobj(31)
+        return int(first.split()[1]), headers
 
     def body(self, timeout: float = 10) -> bytes:
         """Return the body of an answer that is no stream."""
@@ -94,6 +101,11 @@ class StreamClient:
         return self.messages
 
     @property
+    def is_whole(self) -> bool:
+        """Return whether a compressed response has come to its proper end: size and checksum are right."""
+        return bool(self._unzip and self._unzip.eof)
+
+    @property
     def last_event_id(self) -> str:
         """Return what a browser would send as ``Last-Event-ID``."""
         return self._parser.last_event_id
@@ -125,7 +137,9 @@ class StreamClient:
             assert rest[size : size + 2] == b"\r\n"
             self._raw = rest[size + 2 :]
             self._ended = size == 0
-            self.messages.extend(self._parser.feed(rest[:size]))
+            self.received_bytes += size
+            plain = self._unzip.decompress(rest[:size]) if self._unzip else rest[:size]
+            self.messages.extend(self._parser.feed(plain))
 
     # --- leaving ---------------------------------------------------------------------------------
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -195,10 +196,27 @@ async def test_compression_for_pages_leaves_a_stream_alone(session: str, setting
     caller = Caller(StreamHandler(), session)
     caller.scope["headers"].append((b"accept-encoding", b"gzip"))
     started = await caller.begin()
-    assert (b"Content-Encoding", b"gzip") not in started["headers"]
-    await caller.next("hello")
+    assert (b"Content-Encoding", b"gzip") in started["headers"], "the stream's own"
+    first = await caller.take()
+    assert zlib.decompressobj(31).decompress(first["body"]).startswith(b"retry: "), (
+        "compressed once, not twice"
+    )
     await caller.leave()
     await broadcaster.current().aclose()
+
+
+async def test_a_compressed_stream_ends_as_a_whole_file(ours: Any, session: str) -> None:
+    caller = Caller(ours, session)
+    caller.scope["headers"].append((b"accept-encoding", b"gzip"))
+    await caller.begin()
+    body = (await caller.take())["body"]
+    await broadcaster.current().aclose()
+    while (message := await caller.take()).get("more_body"):
+        body += message["body"]
+    client = zlib.decompressobj(31)
+    told = SseParser().feed(client.decompress(body + message.get("body", b"")))
+    assert [one.name for one in told] == ["hello", "bye"]
+    assert client.eof
 
 
 async def test_many_streams_that_begin_together_share_one_reader(ours: Any, session: str) -> None:

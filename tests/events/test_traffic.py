@@ -11,6 +11,7 @@ from pytest_django import DjangoDbBlocker
 
 from medimgr.events import traffic
 from medimgr.events.models import Traffic
+from medimgr.events.traffic import Sent
 from tests.events.conftest import running_site
 
 NOON = datetime(2026, 11, 23, 12, 0, 30, tzinfo=UTC)
@@ -19,32 +20,32 @@ NOON = datetime(2026, 11, 23, 12, 0, 30, tzinfo=UTC)
 @pytest.mark.django_db
 @pytest.mark.both_databases
 def test_what_two_workers_sent_within_a_minute_is_one_row() -> None:
-    traffic.record(3, 300, NOON)
-    traffic.record(4, 400, NOON + timedelta(seconds=20))
+    traffic.record(Sent(3, 300, 50), NOON)
+    traffic.record(Sent(4, 400, -70), NOON + timedelta(seconds=20))
     row = Traffic.objects.get()
-    assert (row.events, row.bytes) == (7, 700)
+    assert (row.events, row.bytes, row.saved) == (7, 700, -20)
 
 
 @pytest.mark.django_db
 @pytest.mark.both_databases
 def test_an_hour_is_an_hour() -> None:
-    traffic.record(1, 1, NOON - timedelta(minutes=61))
-    traffic.record(10, 1, NOON - timedelta(minutes=59))
-    traffic.record(100, 1, NOON)
-    assert traffic.events_within_hour(NOON) == 110
+    traffic.record(Sent(1, 1), NOON - timedelta(minutes=61))
+    traffic.record(Sent(10, 1), NOON - timedelta(minutes=59))
+    traffic.record(Sent(100, 1), NOON)
+    assert traffic.within_hour(NOON).events == 110
 
 
 @pytest.mark.django_db
 @pytest.mark.both_databases
 def test_nothing_sent_is_zero() -> None:
-    assert traffic.events_within_hour(NOON) == 0
+    assert traffic.within_hour(NOON) == Sent(0, 0, 0)
 
 
 @pytest.mark.django_db
 @pytest.mark.both_databases
 def test_old_minutes_go_and_new_ones_stay() -> None:
-    traffic.record(1, 1, NOON - timedelta(hours=2))
-    traffic.record(2, 1, NOON)
+    traffic.record(Sent(1, 1), NOON - timedelta(hours=2))
+    traffic.record(Sent(2, 1), NOON)
     assert traffic.prune(NOON - timedelta(hours=1)) == 1
     assert Traffic.objects.get().events == 2
 
@@ -52,13 +53,13 @@ def test_old_minutes_go_and_new_ones_stay() -> None:
 @given(st.lists(st.integers(0, 1000)))
 def test_the_meter_adds_up_to_the_highest_total_it_saw(totals: list[int]) -> None:
     meter = traffic.Meter()
-    assert sum(meter.added(total, 2 * total)[0] for total in totals) == max(totals, default=0)
+    assert sum(meter.added(Sent(total, 2 * total)).events for total in totals) == max(totals, default=0)
 
 
 def test_a_reading_that_was_not_written_counts_with_the_next() -> None:
     meter = traffic.Meter()
-    meter.take_back(*meter.added(5, 50))
-    assert meter.added(6, 60) == (6, 60)
+    meter.take_back(meter.added(Sent(5, 50, 500)))
+    assert meter.added(Sent(6, 60, 600)) == Sent(6, 60, 600)
 
 
 def test_a_web_worker_writes_down_what_its_streams_were_sent(

@@ -12,6 +12,7 @@ from django.utils import timezone
 from medimgr.events import traffic
 from medimgr.events.log import publish
 from medimgr.events.models import Connection, Event, StreamWorker
+from medimgr.events.traffic import Sent
 from tests.api import client_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
@@ -84,10 +85,13 @@ def test_events_of_the_last_hour_are_counted(viewer: Client) -> None:
 
 
 def test_what_streams_were_sent_within_the_hour_is_counted(viewer: Client) -> None:
-    traffic.record(40, 4000, timezone.now())
-    traffic.record(2, 200, timezone.now() - timedelta(minutes=30))
-    traffic.record(1000, 1, timezone.now() - timedelta(hours=3))
-    assert viewer.get("/api/events/stats").json()["events_sent_last_hour"] == 42
+    traffic.record(Sent(40, 4000, 8000), timezone.now())
+    traffic.record(Sent(2, 200, 400), timezone.now() - timedelta(minutes=30))
+    traffic.record(Sent(1000, 1, 1), timezone.now() - timedelta(hours=3))
+    body = viewer.get("/api/events/stats").json()
+    assert body["events_sent_last_hour"] == 42
+    assert (body["bytes_sent_last_hour"], body["bytes_saved_last_hour"]) == (4200, 8400)
+    assert body["saved_percent"] == 66.7
 
 
 @pytest.mark.parametrize("path", ["/api/events/stats", "/api/events/health"])

@@ -160,7 +160,16 @@ def connections(request: HttpRequest) -> HttpResponse:
         for row in Connection.objects.select_related("user", "worker")
     ]
     data = _page_data(request, "connection")
-    context = {"place": "connections", "rows": rows, "page_data": {"last_event_id": event_id, **data}}
+    context = {
+        "place": "connections",
+        "rows": rows,
+        "may_kick": may(request.user, "kick", Connection),
+        "page_data": {
+            "last_event_id": event_id,
+            "may_kick": may(request.user, "kick", Connection),
+            **data,
+        },
+    }
     return render(request, "monitoring/connections.html", context)
 
 

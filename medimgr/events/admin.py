@@ -7,7 +7,9 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from medimgr.events import connections
 from medimgr.events.models import Connection, Event, StreamWorker, Tick
+from medimgr.lib.access import may
 from medimgr.lib.admin_classes import RecordAdmin
 from medimgr.lib.units import clock
 
@@ -43,6 +45,17 @@ class ConnectionAdmin(RecordAdmin[Connection]):
     list_select_related = ("user", "worker")
     search_fields = ("user__username", "address", "page")
     exclude = ("token",)
+    actions = ("end_streams",)
+
+    def has_kick_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user may end somebody's stream."""
+        return may(request.user, "kick", Connection)
+
+    @admin.action(description="End the selected streams", permissions=["kick"])
+    def end_streams(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
+        """End them; their pages say so."""
+        ended = connections.kick(request.user, pk__in=list(queryset.values_list("pk", flat=True)))
+        self.message_user(request, "One stream was ended." if ended == 1 else f"{ended} streams were ended.")
 
     @admin.display(description="Open for")
     def open_for(self, connection: Connection) -> str:

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Router
 
-from medimgr.events import schemas, traffic
+from medimgr.events import connections, schemas, traffic
 from medimgr.events.models import Connection, Event, StreamWorker
 from medimgr.lib.access import demand
 from medimgr.lib.units import iso
@@ -72,6 +72,20 @@ def _shown(row: Connection, now: datetime) -> dict[str, Any]:
         "queued": None,
         "worker": str(row.worker),
     }
+
+
+@router.post("/connections/{connection_id}/kick", response=schemas.Kicked, summary="End one stream")
+def kick_one(request: HttpRequest, connection_id: int) -> dict[str, int]:
+    """Its page says so and does not come back by itself. One that has ended meanwhile is no error."""
+    demand(request.user, "kick", Connection)
+    return {"ended": connections.kick(request.user, pk=connection_id)}
+
+
+@router.post("/kick", response=schemas.Kicked, summary="End all streams of an account")
+def kick_all_of(request: HttpRequest, body: schemas.Kick) -> dict[str, int]:
+    """For good only together with its sessions: whoever is logged in may open the page again."""
+    demand(request.user, "kick", Connection)
+    return {"ended": connections.kick(request.user, user__username=body.user)}
 
 
 @router.get("/health", response=schemas.StreamHealth, summary="Whether streams can be served")

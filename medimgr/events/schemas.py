@@ -40,6 +40,18 @@ class StreamStats(BaseModel):
     connections: list[ConnectionShape]
 
 
+class Kick(BaseModel, extra="forbid"):
+    """Whose streams to end."""
+
+    user: str = Field(min_length=1, description="The name of an account.")
+
+
+class Kicked(BaseModel):
+    """What has come of it."""
+
+    ended: int = Field(description="Streams that were open and have been ended.")
+
+
 class WorkerShape(BaseModel):
     """One web process that serves streams."""
 

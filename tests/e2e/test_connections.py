@@ -182,3 +182,28 @@ def test_a_logout_in_one_tab_ends_the_streams_of_all(
     # And it does not try again by itself: the link leads to the login and back here.
     first.locator("#login-again").click()
     expect(first).to_have_url(re.compile(r"/login/\?next=%2Fmonitoring%2F"))
+
+
+def test_somebody_s_connection_is_ended_and_comes_back_when_they_want(
+    browser: Browser, page: Page, running: RunningMedimgr, logged_in: Any
+) -> None:
+    watcher = new_context(browser, running, logged_in)
+    try:
+        monitor = watcher.new_page()
+        monitor.goto(MONITOR)
+        open_services(page)
+        expect_connections(running, [MONITOR, SERVICES], AT_ONCE)
+        own = monitor.locator("tr.mine")
+        expect(own).to_have_count(1)
+        expect(own.get_by_role("button")).to_have_count(0)
+        monitor.get_by_role("button", name=f"End the connection of {ADMIN} to {SERVICES}").click()
+        expect(monitor.locator("#connections-told")).to_contain_text(f"The connection of {ADMIN} was ended.")
+        expect(monitor.locator("#connection-rows tr")).to_have_count(1)
+        expect_link(page, "refused")
+        expect(page.locator("#stale-banner")).to_contain_text("Somebody ended this page's connection.")
+        expect_connections(running, [MONITOR], AT_ONCE)
+        page.get_by_role("button", name="Reconnect now").click()
+        expect_link(page, "live")
+        expect_connections(running, [MONITOR, SERVICES], AT_ONCE)
+    finally:
+        watcher.close()

@@ -51,6 +51,7 @@
     history: (key) => request("GET", `${of(key)}/history?limit=50`),
     act: (key, verb, body) => request("POST", `${of(key)}/${verb}`, body),
     batch: (verb, keys, reason, rolling = false) => request("POST", "/api/services/batch", { action: verb, services: keys, reason, rolling }),
+    kick: (id) => request("POST", `/api/events/connections/${Number(id)}/kick`),
     streams: () => request("GET", "/api/events/stats"),
   };
 })();

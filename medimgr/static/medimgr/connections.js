@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { words, client } = medimgr;
+  const { words, client, page } = medimgr;
   const body = document.getElementById("connection-rows");
   const COLUMNS = ["user", "address", "page", "duration", "ping", "events", "bytes", "worker"];
   const LABELS = { address: "Address", page: "Page", duration: "Open for", ping: "Last ping", events: "Events", bytes: "Sent", worker: "Worker" };
@@ -45,6 +45,43 @@
       medimgr.setText(cell, texts[column]);
     }
     mark(entry.row, connection.id === mine);
+    offerToEnd(entry.row, connection);
+  }
+
+  /** A button that ends somebody else's connection, for who may. */
+  function offerToEnd(row, connection) {
+    if (!page.may_kick) return;
+    let cell = row.querySelector('[data-field="end"]');
+    if (!cell) {
+      cell = document.createElement("td");
+      cell.dataset.field = "end";
+      row.append(cell);
+    }
+    const button = cell.querySelector("button");
+    if (connection.id === mine) { // the page that one looks at is closed by closing it
+      if (button) button.remove();
+    } else if (!button) {
+      const made = document.createElement("button");
+      made.type = "button";
+      made.className = "button small";
+      made.textContent = "End";
+      made.setAttribute("aria-label", `End the connection of ${connection.user} to ${connection.page || "no page"}`);
+      made.addEventListener("click", () => end(made, connection));
+      cell.append(made);
+    }
+  }
+
+  async function end(button, connection) {
+    button.disabled = true;
+    const told = document.getElementById("connections-told");
+    try {
+      const { ended } = await medimgr.api.kick(connection.id);
+      medimgr.setText(told, ended ? `The connection of ${connection.user} was ended. Their page says so, and asks before it comes back.` : "That connection had ended already.");
+      soon();
+    } catch (error) {
+      button.disabled = false;
+      medimgr.setText(told, error.message);
+    }
   }
 
   function mark(row, own) {

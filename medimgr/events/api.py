@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, IntegerField, Max, Q
+from django.db.models import Count, IntegerField, Max
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 from django.http import HttpRequest
@@ -25,16 +25,16 @@ WORKER_SILENT_AFTER = timedelta(seconds=30)
 
 @router.get("/stats", response=schemas.StreamStats, summary="Open streams, by user and worker")
 def stats(request: HttpRequest) -> dict[str, Any]:
-    """Four queries, however many streams are open."""
+    """Five queries, however many streams are open."""
     demand(request.user, "view", Connection)
     now = timezone.now()
     rows = list(Connection.objects.select_related("user", "worker"))
-    past = _past()
+    peak, ended = _peak(), _ended()
     sent = traffic.within_hour(now)
     plain = sent.bytes + sent.saved
     return {
         "total": len(rows),
-        "peak": max(past["peak"] or 0, len(rows)),
+        "peak": max(peak, len(rows)),
         "events_sent_last_hour": sent.events,
         "bytes_sent_last_hour": sent.bytes,
         "bytes_saved_last_hour": sent.saved,
@@ -42,19 +42,24 @@ def stats(request: HttpRequest) -> dict[str, Any]:
         "events_published_last_hour": Event.objects.filter(at__gte=now - HOUR).count(),
         "by_user": dict(Counter(row.user.get_username() for row in rows)),
         "by_worker": dict(Counter(str(row.worker) for row in rows)),
-        "disconnects": past["disconnects"],
+        "disconnects": sum(ended.values()),
+        "disconnects_by_reason": ended,
         "limit": settings.MEDIMGR_STREAM_MAX_CONNECTIONS,
         "limit_per_address": settings.MEDIMGR_STREAM_MAX_PER_ADDRESS,
         "connections": [_shown(row, now) for row in rows],
     }
 
 
-def _past() -> dict[str, Any]:
+def _peak() -> int:
     # Every connect and disconnect is an event, with the number of open streams after it.
     total = Cast(KeyTextTransform("total", "data"), IntegerField())
-    return Event.objects.filter(topic="connection").aggregate(
-        peak=Max(total), disconnects=Count("id", filter=Q(data__connected=False))
-    )
+    return Event.objects.filter(topic="connection").aggregate(peak=Max(total))["peak"] or 0
+
+
+def _ended() -> dict[str, int]:
+    ends = Event.objects.filter(topic="connection", data__connected=False)
+    reasons = ends.order_by().annotate(why=KeyTextTransform("reason", "data")).values_list("why")
+    return {why or "unknown": count for why, count in reasons.annotate(count=Count("id"))}
 
 
 def _shown(row: Connection, now: datetime) -> dict[str, Any]:
@@ -69,7 +74,7 @@ def _shown(row: Connection, now: datetime) -> dict[str, Any]:
         "last_ping_at": iso(row.last_ping_at),
         "events_sent": row.events_sent,
         "bytes_sent": row.bytes_sent,
-        "queued": None,
+        "queued": row.queued,
         "worker": str(row.worker),
     }
 

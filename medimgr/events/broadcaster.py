@@ -206,6 +206,7 @@ class Broadcaster:
                         stream.opening.listener,
                         stream.events_sent,
                         stream.bytes_sent,
+                        stream.held_bytes,
                     )
                 )
         self.housekeeping.check(checkups)

@@ -146,15 +146,16 @@ def own_tokens() -> dict[str, int]:
     return dict(Connection.objects.filter(worker__in=_own_rows()).values_list("token", "pk"))
 
 
-def record_pings(pings: Iterable[tuple[int, int, int]], at: datetime) -> None:
-    """Store (primary key, events, bytes) of streams that were pinged at ``at``. One executemany."""
+def record_pings(pings: Iterable[tuple[int, int, int, int]], at: datetime) -> None:
+    """Store (primary key, events, bytes, queued bytes) of streams pinged at ``at``. One executemany."""
     moment = connection.ops.adapt_datetimefield_value(at)
-    values = [(moment, events, size, pk) for pk, events, size in pings]
+    values = [(moment, events, size, queued, pk) for pk, events, size, queued in pings]
     if not values:
         return
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.executemany(
-            "UPDATE events_connection SET last_ping_at = %s, events_sent = %s, bytes_sent = %s WHERE id = %s",
+            "UPDATE events_connection SET last_ping_at = %s, events_sent = %s, bytes_sent = %s, queued = %s "
+            "WHERE id = %s",
             values,
         )
 

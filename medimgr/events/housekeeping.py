@@ -36,6 +36,7 @@ class Checkup:
     listener: Listener
     events_sent: int
     bytes_sent: int
+    queued: int
 
 
 class Housekeeping:
@@ -150,7 +151,7 @@ class Housekeeping:
 
     def _look_at(self, checkups: list[Checkup]) -> None:
         connections.record_pings(
-            ((c.connection, c.events_sent, c.bytes_sent) for c in checkups), timezone.now()
+            ((c.connection, c.events_sent, c.bytes_sent, c.queued) for c in checkups), timezone.now()
         )
         rows = connections.own_tokens()
         ends = {c.token: End.WORKER_LOST for c in checkups if c.token not in rows}

@@ -124,6 +124,9 @@ class Connection(models.Model):
     last_ping_at = models.DateTimeField(help_text="When the last heartbeat was handed over.")
     events_sent = models.PositiveBigIntegerField(default=0)
     bytes_sent = models.PositiveBigIntegerField(default=0)
+    queued = models.PositiveIntegerField(
+        default=0, help_text="Bytes kept for the client at the last heartbeat, since it does not read."
+    )
 
     class Meta:
         ordering = ("id",)

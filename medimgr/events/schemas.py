@@ -18,7 +18,7 @@ class ConnectionShape(BaseModel, extra="allow"):
     last_ping_at: str
     events_sent: int
     bytes_sent: int
-    queued: int | None = Field(description="Bytes that the network has not taken; None: not known.")
+    queued: int = Field(description="Bytes kept for it at its last heartbeat, since it does not read.")
     worker: str = Field(description="node:pid of the web process that serves it")
 
 
@@ -35,6 +35,9 @@ class StreamStats(BaseModel):
     by_user: dict[str, int]
     by_worker: dict[str, int]
     disconnects: int = Field(description="Streams that ended, over as long as the event log is kept.")
+    disconnects_by_reason: dict[str, int] = Field(
+        description="beacon: its page said so; closed: by the client; lagging: it did not read; kicked ..."
+    )
     limit: int
     limit_per_address: int
     connections: list[ConnectionShape]

@@ -213,9 +213,11 @@ def test_a_lease_is_renewed_and_given_up(alice: User) -> None:
 def test_what_was_sent_is_written_down(alice: User) -> None:
     keys = [take_place(arrival(alice)), take_place(arrival(alice))]
     at = timezone.now() + timedelta(seconds=30)
-    connections.record_pings([(keys[0], 3, 900), (keys[1], 4, 1000), (987654, 1, 1)], at)
-    rows = Connection.objects.order_by("pk").values_list("last_ping_at", "events_sent", "bytes_sent")
-    assert list(rows) == [(at, 3, 900), (at, 4, 1000)]
+    connections.record_pings([(keys[0], 3, 900, 0), (keys[1], 4, 1000, 7), (987654, 1, 1, 1)], at)
+    rows = Connection.objects.order_by("pk").values_list(
+        "last_ping_at", "events_sent", "bytes_sent", "queued"
+    )
+    assert list(rows) == [(at, 3, 900, 0), (at, 4, 1000, 7)]
 
 
 def test_places_of_a_user_go_with_the_user(alice: User) -> None:

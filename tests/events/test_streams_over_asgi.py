@@ -185,6 +185,36 @@ async def test_a_server_that_waits_for_a_slow_client_holds_only_so_much(ours: An
     assert sent[-1].get("more_body", False) is False
 
 
+async def test_what_waits_for_a_client_that_does_not_read_is_seen(ours: Any, session: str) -> None:
+    gate = asyncio.Event()
+
+    async def application(
+        scope: dict[str, Any], receive: Any, send: Callable[[Any], Awaitable[None]]
+    ) -> None:
+        async def slowly(message: dict[str, Any]) -> None:
+            if message.get("body", b"").startswith(b"id:"):
+                await gate.wait()
+            await send(message)
+
+        await ours(scope, receive, slowly)
+
+    caller = Caller(application, session)
+    await caller.begin()
+    await caller.next("hello")
+    for number in range(3):
+        await _publish_large(str(number))
+    async with asyncio.timeout(10):
+        queued = 0
+        while queued < 300_000:  # the first is on its way, two wait
+            broadcaster.current()._beat_once()
+            await asyncio.sleep(0.05)
+            queued = (await Connection.objects.aget()).queued
+    gate.set()
+    for number in range(3):
+        assert (await caller.next("service")).data["key"] == str(number)
+    await caller.leave()
+
+
 @sync_to_async
 def _publish_large(key: str) -> None:
     with transaction.atomic():

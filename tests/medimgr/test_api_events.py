@@ -76,6 +76,17 @@ def test_peak_and_disconnects_come_from_the_log(viewer: Client) -> None:
     assert (body["total"], body["peak"], body["disconnects"]) == (0, 3, 2)
 
 
+def test_ends_are_counted_by_their_reason(viewer: Client) -> None:
+    with transaction.atomic():
+        for reason in ("closed", "kicked", "closed"):
+            publish("connection", "1", {"connected": False, "total": 0, "reason": reason})
+        publish("connection", "1", {"connected": False, "total": 0})
+        publish("connection", "1", {"connected": True, "total": 1})
+    body = viewer.get("/api/events/stats").json()
+    assert body["disconnects_by_reason"] == {"closed": 2, "kicked": 1, "unknown": 1}
+    assert body["disconnects"] == 4
+
+
 def test_events_of_the_last_hour_are_counted(viewer: Client) -> None:
     with transaction.atomic():
         publish("service", "web", {})

@@ -4,9 +4,9 @@
 (() => {
   const { words, client, page } = medimgr;
   const body = document.getElementById("connection-rows");
-  const COLUMNS = ["user", "address", "page", "duration", "ping", "events", "bytes", "worker"];
-  const LABELS = { address: "Address", page: "Page", duration: "Open for", ping: "Last ping", events: "Events", bytes: "Sent", worker: "Worker" };
-  const NUMBERS = new Set(["duration", "ping", "events", "bytes"]);
+  const COLUMNS = ["user", "address", "page", "duration", "ping", "events", "bytes", "queued", "worker"];
+  const LABELS = { address: "Address", page: "Page", duration: "Open for", ping: "Last ping", events: "Events", bytes: "Sent", queued: "Waits", worker: "Worker" };
+  const NUMBERS = new Set(["duration", "ping", "events", "bytes", "queued"]);
   const MONO = new Set(["address", "page", "worker"]);
   const REFRESH_MS = 5000; // pings and counters change without an event
   const rows = new Map();
@@ -37,7 +37,7 @@
     const texts = {
       user: connection.user, address: connection.address, page: connection.page || words.NOTHING,
       duration: words.age((words.now() - entry.since) / 1000), ping: words.clockSeconds(connection.last_ping_at),
-      events: String(connection.events_sent), bytes: words.bytes(connection.bytes_sent), worker: connection.worker,
+      events: String(connection.events_sent), bytes: words.bytes(connection.bytes_sent), queued: connection.queued ? words.bytes(connection.queued) : words.NOTHING, worker: connection.worker,
     };
     for (const column of COLUMNS) {
       const cell = entry.row.querySelector(`[data-field="${column}"]`);
@@ -113,8 +113,22 @@
       for (const [id, { row }] of rows) if (!open.has(id)) { row.remove(); rows.delete(id); }
       stats.connections.forEach(show);
       const limit = stats.limit ? ` There is room for ${stats.limit}, ${stats.limit_per_address} from one address.` : "";
-      summarize(stats.total, `At most ${stats.peak} at a time lately.${limit}`);
+      summarize(stats.total, `At most ${stats.peak} at a time lately.${limit}${spared(stats)}${endings(stats.disconnects_by_reason)}`);
     } catch { /* the link says what is wrong */ }
+  }
+
+  const ENDINGS = {
+    beacon: "said goodbye", closed: "closed", "write-failed": "broke off", lagging: "did not read", kicked: "ended by somebody", "session-ended": "logged out",
+    "too-old": "renewed", shutdown: "by a restart", "worker-lost": "lost with their worker", "source-failed": "lost what they followed",
+  };
+
+  function endings(reasons) {
+    const parts = Object.entries(reasons).sort((one, other) => other[1] - one[1]).map(([reason, count]) => `${count} ${ENDINGS[reason] || reason}`);
+    return parts.length ? ` Ended lately: ${parts.join(", ")}.` : "";
+  }
+
+  function spared(stats) {
+    return stats.saved_percent > 0 ? ` Compression saved ${stats.saved_percent} % (${words.bytes(stats.bytes_saved_last_hour)}) within the hour.` : "";
   }
 
   function soon() {

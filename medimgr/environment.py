@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from medimgr.lib.client_address import Network, networks
+
 T = TypeVar("T")
 
 
@@ -72,6 +74,18 @@ class Environment:
         """Return a comma-separated list without empty parts."""
         raw = self.text(name, "")
         return [part.strip() for part in raw.split(",") if part.strip()] if raw else default
+
+    def networks(self, name: str) -> tuple[Network, ...]:
+        """Return a comma-separated list of addresses and networks."""
+        found: list[Network] = []
+        for part in self.names(name, []):
+            try:
+                found += networks([part])
+            except ValueError:
+                self._faults.append(
+                    f"{name}: {part!r} is no address and no network. Write 10.0.0.7 or 10.0.0.0/24."
+                )
+        return tuple(found)
 
     def secret(self, name: str, *, remedy: str) -> str:
         """Return a secret from ``name`` or from the file named by ``name_FILE``. There is no default."""

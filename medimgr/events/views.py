@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
@@ -24,6 +25,7 @@ from medimgr.events.subscription import End, Listener, Opening, Subscription
 from medimgr.events.terms import Terms, read_terms
 from medimgr.events.topics import known, model_of, visible
 from medimgr.lib.access import demand
+from medimgr.lib.client_address import client_address
 from medimgr.lib.problem_response import problem_response
 from medimgr.lib.problems import Problem
 
@@ -84,7 +86,11 @@ def _admit(request: HttpRequest, user: Any, terms: Terms, subscription: Subscrip
     arrival = Arrival(
         token=subscription.token,
         user=user,
-        address=request.META.get("REMOTE_ADDR", ""),
+        address=client_address(
+            request.META.get("REMOTE_ADDR", ""),
+            request.headers.get("X-Forwarded-For", ""),
+            settings.MEDIMGR_TRUSTED_PROXIES,
+        ),
         page=terms.page,
         topics=sorted(subscription.topics),
     )

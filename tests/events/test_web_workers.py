@@ -46,6 +46,27 @@ def test_limits_hold_across_workers_and_say_when_to_come_again(
         site.assert_quiet()
 
 
+@pytest.mark.parametrize(("proxies", "addresses"), [("127.0.0.0/8", 4), ("10.0.0.7", 1)])
+def test_only_a_proxy_that_is_named_tells_who_its_clients_are(
+    tmp_path: Path, blocker: DjangoDbBlocker, proxies: str, addresses: int
+) -> None:
+    limits = {"MEDIMGR_STREAM_MAX_PER_ADDRESS": "4", "MEDIMGR_TRUSTED_PROXIES": proxies}
+    with running_site(tmp_path, blocker, **limits) as site:
+        session = site.operator()
+        streams = [
+            site.open(session, headers={"X-Forwarded-For": f"1.1.1.1, 203.0.113.{number}"})
+            for number in range(4)
+        ]
+        with site.instance.database():
+            seen = set(Connection.objects.values_list("address", flat=True))
+        assert len(seen) == addresses
+        with site.connect(session, headers={"X-Forwarded-For": "203.0.113.99"}) as fifth:
+            assert fifth.answer()[0] == (200 if addresses > 1 else 429)
+        for stream in streams:
+            stream.close()
+        site.assert_quiet()
+
+
 def test_a_rush_at_fresh_workers_is_served_within_the_limit(tmp_path: Path, blocker: DjangoDbBlocker) -> None:
     with running_site(tmp_path, blocker, MEDIMGR_STREAM_MAX_CONNECTIONS="25") as site:
         site.start_worker()

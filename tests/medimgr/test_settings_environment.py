@@ -171,3 +171,15 @@ def test_the_data_directory_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     assert outcome.returncode == 0, outcome.stderr
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
     assert str(tmp_path / "data" / "medimgr.sqlite3") in outcome.stdout
+
+
+def test_addresses_and_networks_are_read_and_what_is_neither_is_named(
+    read: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROXIES", "10.0.0.7, 10.1.0.0/16,fd00::/8")
+    assert [str(one) for one in read.networks("PROXIES")] == ["10.0.0.7/32", "10.1.0.0/16", "fd00::/8"]
+    monkeypatch.setenv("PROXIES", "10.0.0.7,proxy.example,10.0.0.7/8")
+    read.networks("PROXIES")
+    message = faults(read)
+    assert "PROXIES: 'proxy.example' is no address and no network." in message
+    assert "PROXIES: '10.0.0.7/8' is no address and no network." in message, "a mistake in a mask"

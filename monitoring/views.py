@@ -164,6 +164,7 @@ def connections(request: HttpRequest) -> HttpResponse:
         "place": "connections",
         "rows": rows,
         "may_kick": may(request.user, "kick", Connection),
+        "may_probe": may(request.user, "probe", Connection),
         "page_data": {
             "last_event_id": event_id,
             "may_kick": may(request.user, "kick", Connection),

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Count, IntegerField, Max
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
@@ -13,12 +14,14 @@ from django.utils import timezone
 from ninja import Router
 
 from medimgr.events import connections, schemas, traffic
+from medimgr.events.log import last_event_id, publish
 from medimgr.events.models import Connection, Event, StreamWorker
 from medimgr.lib.access import demand
 from medimgr.lib.units import iso
 
 router = Router(tags=["events"])
 
+TEST_KEY = "test"
 HOUR = timedelta(hours=1)
 WORKER_SILENT_AFTER = timedelta(seconds=30)
 
@@ -91,6 +94,15 @@ def kick_all_of(request: HttpRequest, body: schemas.Kick) -> dict[str, int]:
     """For good only together with its sessions: whoever is logged in may open the page again."""
     demand(request.user, "kick", Connection)
     return {"ended": connections.kick(request.user, user__username=body.user)}
+
+
+@router.post("/test", response=schemas.TestEvent, summary="Send a test event")
+def send_test_event(request: HttpRequest) -> dict[str, int]:
+    """Through the log and every web worker to every page that follows connections: does it arrive?"""
+    demand(request.user, "probe", Connection)
+    with transaction.atomic():
+        publish("connection", TEST_KEY, {"test": True, "by": request.user.get_username()})
+        return {"event_id": last_event_id()}
 
 
 @router.get("/health", response=schemas.StreamHealth, summary="Whether streams can be served")

@@ -132,7 +132,10 @@ class Connection(models.Model):
         ordering = ("id",)
         # The limit per client address is counted at each new connection.
         indexes = (models.Index(fields=("address",), name="connection_address"),)
-        permissions = (("kick_connection", "Can end somebody's stream"),)
+        permissions = (
+            ("kick_connection", "Can end somebody's stream"),
+            ("probe_connection", "Can send a test event to all streams"),
+        )
 
     def __str__(self) -> str:
         return f"stream {self.id} of {self.user_id} from {self.address}"

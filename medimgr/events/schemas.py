@@ -55,6 +55,12 @@ class Kicked(BaseModel):
     ended: int = Field(description="Streams that were open and have been ended.")
 
 
+class TestEvent(BaseModel):
+    """What every stream that follows connections is about to get."""
+
+    event_id: int
+
+
 class WorkerShape(BaseModel):
     """One web process that serves streams."""
 

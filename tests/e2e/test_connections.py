@@ -207,3 +207,14 @@ def test_somebody_s_connection_is_ended_and_comes_back_when_they_want(
         expect_connections(running, [MONITOR, SERVICES], AT_ONCE)
     finally:
         watcher.close()
+
+
+def test_a_test_event_goes_all_the_way_and_says_how_long_it_took(page: Page) -> None:
+    page.goto(MONITOR)
+    expect_link(page, "live")
+    count = page.locator("#connection-count").inner_text()
+    page.get_by_role("button", name="Send a test event").click()
+    told = page.locator("#connections-told")
+    expect(told).to_have_text(re.compile(r"The test event arrived on this page after \d+ ms\."))
+    expect(page.get_by_role("button", name="Send a test event")).to_be_enabled()
+    expect(page.locator("#connection-count")).to_have_text(count)

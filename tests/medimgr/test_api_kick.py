@@ -24,6 +24,18 @@ def kicker(bob: User) -> Client:
     return client_of(bob)
 
 
+def test_a_test_event_is_for_all_and_takes_a_permission(bob: User, alice: User) -> None:
+    assert_problem(post(client_of(bob), "/api/events/test"), 403, "not-permitted")
+    assert not Event.objects.exists()
+    bob.user_permissions.add(Permission.objects.get(codename="probe_connection"))
+    answer = post(client_of(bob), "/api/events/test")
+    event = Event.objects.get()
+    assert answer.json() == {"event_id": event.pk}
+    assert (event.topic, event.key, event.data) == ("connection", "test", {"test": True, "by": "bob"})
+    stats = client_of(bob).get("/api/events/stats").json()
+    assert (stats["peak"], stats["disconnects"]) == (0, 0)
+
+
 def last_fact() -> dict[str, Any]:
     return dict(Event.objects.filter(topic="connection").latest("id").data)
 

@@ -52,6 +52,7 @@
     act: (key, verb, body) => request("POST", `${of(key)}/${verb}`, body),
     batch: (verb, keys, reason, rolling = false) => request("POST", "/api/services/batch", { action: verb, services: keys, reason, rolling }),
     kick: (id) => request("POST", `/api/events/connections/${Number(id)}/kick`),
+    testEvent: () => request("POST", "/api/events/test"),
     streams: () => request("GET", "/api/events/stats"),
   };
 })();

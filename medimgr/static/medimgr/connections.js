@@ -137,7 +137,44 @@
   }
 
   client.on("hello", (data) => { mine = data.connection; soon(); });
+  // --- a test event: through the log and the web worker back to this page ------------------------------
+  const probe = document.getElementById("send-test");
+  let sentAt = 0;
+  let patience = 0;
+
+  async function sendTest() {
+    const told = document.getElementById("connections-told");
+    probe.disabled = true;
+    sentAt = performance.now();
+    patience = setTimeout(() => {
+      medimgr.setText(told, "The test event has not arrived on this page within 10 seconds. Look at the log of the web worker.");
+      rest();
+    }, 10_000);
+    try {
+      await medimgr.api.testEvent();
+    } catch (error) {
+      medimgr.setText(told, error.message);
+      rest();
+    }
+  }
+
+  function rest() {
+    clearTimeout(patience);
+    sentAt = 0;
+    if (probe) probe.disabled = false;
+  }
+
+  function testArrived(data) {
+    const told = document.getElementById("connections-told");
+    if (sentAt) medimgr.setText(told, `The test event arrived on this page after ${Math.round(performance.now() - sentAt)} ms.`);
+    else medimgr.setText(told, `${data.by} sent a test event, and it arrived on this page.`);
+    rest();
+  }
+
+  if (probe) probe.addEventListener("click", sendTest);
+
   client.on("connection", (data) => {
+    if (data.test) { testArrived(data); return; }
     const id = Number(data.key);
     if (data.connected === false) { // at once; the figures of the others follow
       const entry = rows.get(id);

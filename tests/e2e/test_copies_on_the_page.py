@@ -2,6 +2,7 @@
 
 import re
 import sys
+from typing import Any
 
 from playwright.sync_api import Page, expect
 
@@ -100,9 +101,18 @@ def test_copies_are_restarted_one_after_the_other_from_their_page(
             20,
             "all three are restarted",
         )
-        operations = running.client.get("/api/operations?limit=3").json()["items"]
-        assert [one["status"] for one in operations] == ["SUCCESS"] * 3
-        started = [one["finished_at"] for one in sorted(operations, key=lambda one: int(one["id"]))]
+
+        def operations() -> list[dict[str, Any]]:
+            items: list[dict[str, Any]] = running.client.get("/api/operations?limit=3").json()["items"]
+            return items
+
+        # A service is seen to run a moment before the operation on it is seen to have ended.
+        running.instance.wait_for(
+            lambda: [one["status"] for one in operations()] == ["SUCCESS"] * 3,
+            5,
+            "all three operations have ended",
+        )
+        started = [one["finished_at"] for one in sorted(operations(), key=lambda one: int(one["id"]))]
         assert started == sorted(started)
 
 

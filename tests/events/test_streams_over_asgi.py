@@ -156,9 +156,8 @@ async def test_a_client_that_leaves_while_its_stream_opens_leaves_no_row(
     await no_rows()
 
 
-async def test_a_server_that_waits_for_a_slow_client_holds_only_so_much(ours: Any, session: str) -> None:
-    gate = asyncio.Event()
-    sent: list[dict[str, Any]] = []
+def held_back(ours: Any, gate: asyncio.Event, sent: list[dict[str, Any]]) -> Any:
+    """Return ``ours`` behind a server that waits with each event until ``gate`` is open; fills ``sent``."""
 
     async def application(
         scope: dict[str, Any], receive: Any, send: Callable[[Any], Awaitable[None]]
@@ -171,7 +170,13 @@ async def test_a_server_that_waits_for_a_slow_client_holds_only_so_much(ours: An
 
         await ours(scope, receive, slowly)
 
-    caller = Caller(application, session)
+    return application
+
+
+async def test_a_server_that_waits_for_a_slow_client_holds_only_so_much(ours: Any, session: str) -> None:
+    gate = asyncio.Event()
+    sent: list[dict[str, Any]] = []
+    caller = Caller(held_back(ours, gate, sent), session)
     await caller.begin()
     await caller.next("hello")
     for number in range(12):
@@ -187,18 +192,7 @@ async def test_a_server_that_waits_for_a_slow_client_holds_only_so_much(ours: An
 
 async def test_what_waits_for_a_client_that_does_not_read_is_seen(ours: Any, session: str) -> None:
     gate = asyncio.Event()
-
-    async def application(
-        scope: dict[str, Any], receive: Any, send: Callable[[Any], Awaitable[None]]
-    ) -> None:
-        async def slowly(message: dict[str, Any]) -> None:
-            if message.get("body", b"").startswith(b"id:"):
-                await gate.wait()
-            await send(message)
-
-        await ours(scope, receive, slowly)
-
-    caller = Caller(application, session)
+    caller = Caller(held_back(ours, gate, []), session)
     await caller.begin()
     await caller.next("hello")
     for number in range(3):

@@ -160,17 +160,8 @@ def connections(request: HttpRequest) -> HttpResponse:
         for row in Connection.objects.select_related("user", "worker")
     ]
     data = _page_data(request, "connection")
-    context = {
-        "place": "connections",
-        "rows": rows,
-        "may_kick": may(request.user, "kick", Connection),
-        "may_probe": may(request.user, "probe", Connection),
-        "page_data": {
-            "last_event_id": event_id,
-            "may_kick": may(request.user, "kick", Connection),
-            **data,
-        },
-    }
+    data["may"] = {verb: may(request.user, verb, Connection) for verb in ("kick", "probe")}
+    context = {"place": "connections", "rows": rows, "page_data": {"last_event_id": event_id, **data}}
     return render(request, "monitoring/connections.html", context)
 
 

@@ -50,7 +50,7 @@
 
   /** A button that ends somebody else's connection, for who may. */
   function offerToEnd(row, connection) {
-    if (!page.may_kick) return;
+    if (!page.may.kick) return;
     let cell = row.querySelector('[data-field="end"]');
     if (!cell) {
       cell = document.createElement("td");

@@ -45,6 +45,15 @@ class Stall:
 
     def _postgresql(self, seconds: float) -> None:
         with psycopg.connect(self._url) as connection:
-            connection.execute(f"LOCK TABLE {_TABLES} IN ACCESS EXCLUSIVE MODE")
+            self._lock(connection)
             time.sleep(seconds)
             connection.rollback()
+
+    def _lock(self, connection: psycopg.Connection) -> None:
+        """Take all tables, one by one; PostgreSQL may end a deadlock on the way by refusing this end."""
+        while True:
+            try:
+                connection.execute(f"LOCK TABLE {_TABLES} IN ACCESS EXCLUSIVE MODE")
+                return
+            except psycopg.errors.DeadlockDetected:
+                connection.rollback()

@@ -79,6 +79,18 @@ class Traffic(models.Model):
         return f"{self.events} events from {self.minute:%H:%M}"
 
 
+class DepartedFigures(models.Model):
+    """One row: what web workers that are gone had counted, so that the sums of all never fall."""
+
+    figures = models.JSONField(default=dict)
+
+    class Meta:
+        verbose_name_plural = "departed figures"
+
+    def __str__(self) -> str:
+        return "what departed web workers had counted"
+
+
 class StreamWorker(models.Model):
     """One web process that serves streams. Its lease tells the living from the dead."""
 
@@ -95,6 +107,9 @@ class StreamWorker(models.Model):
     )
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField(help_text="Renewed every few seconds while the process lives.")
+    figures = models.JSONField(
+        default=dict, help_text="What the process has counted and measured since it began, for monitoring."
+    )
 
     class Meta:
         constraints = (
@@ -126,6 +141,9 @@ class Connection(models.Model):
     bytes_sent = models.PositiveBigIntegerField(default=0)
     queued = models.PositiveIntegerField(
         default=0, help_text="Bytes kept for the client at the last heartbeat, since it does not read."
+    )
+    pages = models.PositiveSmallIntegerField(
+        default=1, help_text="How many pages of one browser it feeds: tabs beyond the first few share."
     )
 
     class Meta:

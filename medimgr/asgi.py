@@ -47,9 +47,20 @@ class StreamHandler(ASGIHandler):
         if scope["type"] != "http" or not scope["path"].removeprefix(root).startswith(STREAM_PREFIX):
             await super().__call__(scope, receive, send)
             return
+        try:
+            await self._answer(scope, receive, send)
+            stream: Subscription | None = scope.get(STREAM_KEY)
+            if stream is not None:
+                await _hold(stream, receive)
+        finally:
+            if STREAM_KEY in scope:
+                scope[STREAM_KEY].lose()
+
+    async def _answer(self, scope: dict[str, Any], receive: Any, send: Send) -> None:
+        """Have Django answer. Of a stream that is the beginning, unless Django has to iterate it."""
         # In a task of its own: a server that stops cancels the application, and Django's handler would
         # leave its own tasks behind. This way the stream ends, and the handler with it, as always.
-        work = asyncio.create_task(self._serve(scope, receive, send))
+        work = asyncio.create_task(self._handle(scope, receive, send))
         try:
             await asyncio.shield(work)
         except asyncio.CancelledError:
@@ -62,13 +73,9 @@ class StreamHandler(ASGIHandler):
             work.cancel()
             raise
 
-    async def _serve(self, scope: dict[str, Any], receive: Any, send: Send) -> None:
-        try:
-            async with ThreadSensitiveContext(executor=next(self._threads)):
-                await self.handle(scope, receive, send)
-        finally:
-            if STREAM_KEY in scope:
-                scope[STREAM_KEY].lose()
+    async def _handle(self, scope: dict[str, Any], receive: Any, send: Send) -> None:
+        async with ThreadSensitiveContext(executor=next(self._threads)):
+            await self.handle(scope, receive, send)
 
     async def send_response(self, response: Any, send: Send) -> None:
         """Send a response; a stream on Daphne is handed to the broadcaster instead of being iterated."""
@@ -82,6 +89,17 @@ class StreamHandler(ASGIHandler):
         )
         await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
         await response.serve(send)
+
+
+async def _hold(stream: Subscription, receive: Any) -> None:
+    """Return when a stream that the broadcaster serves has ended, from whichever side."""
+    try:
+        while stream.is_open:
+            if (await receive())["type"] == "http.disconnect":
+                return
+    except asyncio.CancelledError:
+        stream.end(End.SHUTDOWN)
+        raise
 
 
 application = RequestDeadline(

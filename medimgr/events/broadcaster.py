@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -17,21 +17,20 @@ from django.conf import settings
 from django.utils import timezone
 
 from medimgr.events import frames
-from medimgr.events.daphne_transport import before_shutdown
+from medimgr.events.daphne_transport import before_shutdown, framed
 from medimgr.events.encoding import Encoding
 from medimgr.events.exceptions import DatabaseAway, ShuttingDown
+from medimgr.events.fanout import TICK_TOPIC, Fanout
 from medimgr.events.housekeeping import Checkup, Housekeeping
 from medimgr.events.sources import Outlet
 from medimgr.events.subscription import End, Opening, Sink, Subscription, jitter
-from medimgr.events.tail import Batch, Measured, Reader
+from medimgr.events.tail import Batch, Measured, Reader, Row
 from medimgr.events.traffic import Sent
 from medimgr.lib.loops import LoopGone, background
 from medimgr.lib.units import iso
 
 logger = logging.getLogger(__name__)
 
-TICK_TOPIC = "service"
-"""Measurements are about services: whoever has this topic gets them."""
 READY_SECONDS = 5.0
 PENDING_SECONDS = 10.0
 """A stream that was admitted and never opened belongs to a request that came to grief."""
@@ -46,7 +45,7 @@ class Broadcaster:
         """Start reading and housekeeping. Call it in the loop; use :func:`current`."""
         self._loop = asyncio.get_running_loop()
         self._streams: dict[str, Subscription] = {}
-        self._by_topic: dict[str, dict[str, Subscription]] = {}
+        self._fanout = Fanout(framed)
         self._by_connection: dict[int, Subscription] = {}
         self._tasks: dict[str, list[asyncio.Task[None]]] = {}
         self._measured: dict[str, Measured] = {}
@@ -83,8 +82,7 @@ class Broadcaster:
             token=token, topics=topics, max_age=max_age, on_end=self._forget, encoding=encoding
         )
         self._streams[token] = stream
-        for topic in stream.topics:
-            self._by_topic.setdefault(topic, {})[token] = stream
+        self._fanout.add(stream)
         return stream
 
     def admit(self, stream: Subscription, opening: Opening) -> None:
@@ -132,8 +130,7 @@ class Broadcaster:
                 stream.bytes_sent,
                 stream.bytes_saved,
             )
-        for topic in stream.topics:
-            self._by_topic.get(topic, {}).pop(stream.token, None)
+        self._fanout.discard(stream)
         if stream.opening is not None:
             self._by_connection.pop(stream.opening.connection, None)
         for task in self._tasks.pop(stream.token, ()):
@@ -148,11 +145,11 @@ class Broadcaster:
             self._measured.clear()
             for stream in list(self._streams.values()):
                 stream.start_over(batch.position)
-        for row in batch.rows:
-            for stream in list(self._by_topic.get(row.topic, {}).values()):
-                stream.offer_event(row.id, row.chunk)
-            if row.topic == "connection" and row.data.get("connected") is False:
-                self._end_removed(row.key, str(row.data.get("reason")))
+        for rows in _up_to_ends(batch.rows):
+            self._fanout.send_events(rows)
+            if _is_end(rows[-1]):
+                self._end_removed(rows[-1].key, str(rows[-1].data.get("reason")))
+        self._fanout.move_on(batch.position)
         for measured in batch.ticks:
             self._take_tick(measured)
 
@@ -163,9 +160,7 @@ class Broadcaster:
         changed = {key: value for key, value in measured.values.items() if values.get(key) != value}
         if not changed:
             return
-        chunk = frames.tick(measured.node, measured.at, changed)
-        for stream in list(self._by_topic.get(TICK_TOPIC, {}).values()):
-            stream.offer_tick(measured.node, measured.at, changed, chunk)
+        self._fanout.send_tick(measured, changed)
 
     def _end_removed(self, key: str, reason: str) -> None:
         """Somebody has removed the row of a stream, in whichever process: the stream follows it."""
@@ -177,9 +172,7 @@ class Broadcaster:
     def _note_away(self, away: bool) -> None:
         self.database_away = away
         self.housekeeping.database_away = away
-        chunk = self._heartbeat()
-        for stream in list(self._streams.values()):
-            stream.offer_heartbeat(chunk)
+        self._fanout.send_heartbeat(self._heartbeat())
 
     # --- heartbeat ---------------------------------------------------------------------------------
     async def _beat_on(self) -> None:
@@ -189,7 +182,7 @@ class Broadcaster:
 
     def _beat_once(self) -> None:
         now = time.monotonic()
-        chunk = self._heartbeat()
+        self._fanout.send_heartbeat(self._heartbeat())
         checkups = []
         for stream in list(self._streams.values()):
             if stream.opening is None or not stream.is_open:
@@ -198,7 +191,6 @@ class Broadcaster:
             elif now - stream.began > stream.max_age:
                 stream.end(End.TOO_OLD)
             else:
-                stream.offer_heartbeat(chunk)
                 checkups.append(
                     Checkup(
                         stream.token,
@@ -294,6 +286,22 @@ async def close_current() -> None:
     broadcaster = _by_loop.get(asyncio.get_running_loop())
     if broadcaster is not None:
         await broadcaster.aclose()
+
+
+def _up_to_ends(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Cut ``rows`` behind each that says that somebody's stream has been ended: they get no later one."""
+    part: list[Row] = []
+    for row in rows:
+        part.append(row)
+        if _is_end(row):
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+def _is_end(row: Row) -> bool:
+    return row.topic == "connection" and row.data.get("connected") is False
 
 
 def _sent_to(stream: Subscription) -> Sent:

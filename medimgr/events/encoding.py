@@ -13,6 +13,8 @@ import struct
 import zlib
 from typing import Protocol
 
+from medimgr.events.gzip_checksum import advanced
+
 WORTH_BYTES = 1024
 """What is smaller is stored as it is: that costs five bytes and no time."""
 _HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
@@ -31,6 +33,15 @@ class Encoding(Protocol):
     def encode(self, message: bytes) -> bytes:
         """Return the bytes for a message, which a client can read without waiting for more."""
 
+    def shared(self, message: bytes) -> bytes:
+        """Return the bytes for a message that are the same at any place of any stream but the first."""
+
+    def passed(self, before: int, after: int, size: int) -> None:
+        """Take note of shared messages that have gone out: ``size`` bytes of them before encoding.
+
+        ``before`` and ``after`` are the checksums of all that was ever shared, up to them and with them.
+        """
+
     def end(self) -> bytes:
         """Return the bytes that make the response a whole one."""
 
@@ -38,11 +49,17 @@ class Encoding(Protocol):
 class Identity:
     """Messages as they are."""
 
+    __slots__ = ()
     name = "identity"
 
     def encode(self, message: bytes) -> bytes:
         """See :class:`Encoding`."""
         return message
+
+    shared = encode
+
+    def passed(self, before: int, after: int, size: int) -> None:
+        """See :class:`Encoding`."""
 
     def end(self) -> bytes:
         """See :class:`Encoding`."""
@@ -66,6 +83,16 @@ class Gzip:
         self._checksum = zlib.crc32(message, self._checksum)
         self._size = ((self._size or 0) + len(message)) & 0xFFFFFFFF
         return lead + blocks(message)
+
+    def shared(self, message: bytes) -> bytes:
+        """See :class:`Encoding`."""
+        return blocks(message)
+
+    def passed(self, before: int, after: int, size: int) -> None:
+        """See :class:`Encoding`."""
+        # What was shared is ``after`` less what ``before`` has become in it; both have moved on as far.
+        self._checksum = advanced(self._checksum ^ before, size) ^ after
+        self._size = ((self._size or 0) + size) & 0xFFFFFFFF
 
     def end(self) -> bytes:
         """See :class:`Encoding`."""

@@ -32,6 +32,7 @@ class EventStreamResponse(StreamingHttpResponse):
         self.broadcaster = broadcaster
         self.subscription = subscription
         self._loop = asyncio.get_running_loop()
+        self._handed_over = False
         super().__init__(
             self._iterate(),
             content_type="text/event-stream",
@@ -49,7 +50,11 @@ class EventStreamResponse(StreamingHttpResponse):
         )
 
     async def serve(self, send: Send) -> None:
-        """Serve the client behind ``send`` until the stream ends; the response has started."""
+        """Serve the client behind ``send``; the response has started.
+
+        On Daphne this hands the client over to the broadcaster and returns, so that Django can forget the
+        request; whoever called has to see to the end. Elsewhere it returns when the stream has ended.
+        """
         request = request_behind(send)
         if request is None or self.subscription.ended is not None:
             async for chunk in self._iterate():
@@ -57,12 +62,11 @@ class EventStreamResponse(StreamingHttpResponse):
             await send({"type": "http.response.body"})
             return
         await sync_to_async(release_database)()
-        try:
-            if is_connected(request):  # the client may have left, and the news of it be on its way to us
-                self.broadcaster.open(self.subscription, DaphneSink(request, send, self.subscription))
-                await self.subscription.done
-        finally:
+        if not is_connected(request):  # the client may have left, and the news of it be on its way to us
             self.subscription.lose()
+            return
+        self._handed_over = True
+        self.broadcaster.open(self.subscription, DaphneSink(request, send, self.subscription))
 
     async def _iterate(self) -> AsyncIterator[bytes]:
         await sync_to_async(release_database)()
@@ -77,6 +81,8 @@ class EventStreamResponse(StreamingHttpResponse):
     def close(self) -> None:
         """End the stream if it has not been; Django calls this in a thread when the response is done."""
         super().close()
+        if self._handed_over:
+            return
         if self.subscription.ended is None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self.subscription.lose, End.CLOSED)
 
@@ -95,6 +101,13 @@ class _TakenOneByOne:
         self._chunks.append(chunk)
         self._changed.set()
         self._subscription.pause()
+
+    def write_raw(self, wire: bytes) -> None:
+        """See :class:`medimgr.events.subscription.Sink`. Never called, since nothing is direct."""
+        raise NotImplementedError
+
+    def direct(self) -> None:
+        """See :class:`medimgr.events.subscription.Sink`."""
 
     def finish(self) -> None:
         """See :class:`medimgr.events.subscription.Sink`."""

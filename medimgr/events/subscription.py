@@ -10,13 +10,14 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
 from django.db.models import Model
 
 from medimgr.events import frames
+from medimgr.events.cohort import NOTHING, Cohort, Count, Write
 from medimgr.events.encoding import Encoding, Identity
 from medimgr.events.sources import Source
 
@@ -50,6 +51,12 @@ class Sink(Protocol):
 
     def write(self, chunk: bytes) -> None:
         """Hand bytes over without waiting. May pause the subscription; raises where the client is gone."""
+
+    def write_raw(self, wire: bytes) -> None:
+        """Hand over what is left of bytes that :meth:`direct` did not take, framed as they are."""
+
+    def direct(self) -> Write | None:
+        """Return how to write framed bytes to the socket at once; None while that is not possible."""
 
     def finish(self) -> None:
         """End the response once what was written is out. Cannot fail."""
@@ -91,6 +98,33 @@ def jitter(least: float, most: float) -> float:
 class Subscription:
     """One stream of one client."""
 
+    # There are thousands of them.
+    __slots__ = (
+        "_bytes_saved",
+        "_bytes_sent",
+        "_cohort",
+        "_done",
+        "_early",
+        "_events_sent",
+        "_held",
+        "_held_bytes",
+        "_joined_at",
+        "_on_end",
+        "_paused",
+        "_position",
+        "_sink",
+        "_ticks",
+        "began",
+        "encoding",
+        "ended",
+        "has_row",
+        "max_age",
+        "on_leave",
+        "opening",
+        "token",
+        "topics",
+    )
+
     def __init__(
         self,
         *,
@@ -112,21 +146,50 @@ class Subscription:
         """Whether the request's thread may have inserted a row. The one attribute that it writes."""
         self.opening: Opening | None = None
         self.ended: End | None = None
-        self.done: asyncio.Future[End] = asyncio.get_running_loop().create_future()
-        self.events_sent = 0
-        self.bytes_sent = 0
-        """Handed to the sink, compressed where the stream is."""
-        self.bytes_saved = 0
-        """What compression has made of these less; it can cost a few where all messages are small."""
+        self.on_leave: Callable[[Subscription], None] = _nobody
+        """Called when the stream leaves its cohort and goes on, to be served by itself."""
+        self._done: asyncio.Future[End] | None = None
+        self._events_sent = self._bytes_sent = self._bytes_saved = 0
+        self._cohort: Cohort | None = None
+        self._joined_at = NOTHING
         self.encoding = encoding or Identity()
         self._on_end = on_end
         self._sink: Sink | None = None
         self._position = 0
         self._paused = False
-        self._early: list[tuple[int, bytes]] = []
-        self._held: deque[bytes] = deque()
+        self._early: list[tuple[int, bytes]] | None = None
+        self._held: deque[bytes] | None = None
         self._held_bytes = 0
-        self._ticks: dict[str, tuple[str, dict[str, list[float]]]] = {}
+        self._ticks: dict[str, tuple[str, dict[str, list[float]]]] | None = None
+
+    @property
+    def done(self) -> "asyncio.Future[End]":
+        """Return what can be awaited for the end of the stream."""
+        if self._done is None:
+            self._done = asyncio.get_running_loop().create_future()
+            if self.ended is not None:
+                self._done.set_result(self.ended)
+        return self._done
+
+    @property
+    def events_sent(self) -> int:
+        """Return how many events have been handed over."""
+        return self._events_sent + self._shared().events
+
+    @property
+    def bytes_sent(self) -> int:
+        """Return what was handed to the sink, compressed where the stream is."""
+        return self._bytes_sent + self._shared().encoded
+
+    @property
+    def bytes_saved(self) -> int:
+        """Return what compression has made of that less; it can cost a few where all messages are small."""
+        shared = self._shared()
+        return self._bytes_saved + shared.plain - shared.encoded
+
+    def _shared(self) -> Count:
+        """Return what has come by the cohort that the stream is in."""
+        return NOTHING if self._cohort is None else self._cohort.count.since(self._joined_at)
 
     @property
     def is_open(self) -> bool:
@@ -158,15 +221,59 @@ class Subscription:
         parts = [first]
         if opening.reset:
             parts.append(frames.reset(opening.since))
-        events = [*opening.replay, *(early for early in self._early if early[0] > self._position)]
+        events = [*opening.replay, *(early for early in self._early or () if early[0] > self._position)]
         parts.extend(chunk for _, chunk in events)
         parts.extend(ticks)
-        self._early.clear()
+        self._early = None
         self._held_bytes = 0
         if events:
             self._position = max(self._position, events[-1][0])
-        self.events_sent += len(events)
+        self._events_sent += len(events)
+        self.opening = replace(opening, replay=())
         self._write(b"".join(parts))
+
+    # --- in company ----------------------------------------------------------------------------
+    def write_shared(self, position: int) -> Write | None:
+        """Return how to write what is shared, None where the stream has to be served by itself at present.
+
+        It can be shared with who has had all events up to ``position``.
+        """
+        if self._sink is None or self._paused or self._held or self._ticks or self._position > position:
+            return None
+        return self._sink.direct()
+
+    def join(self, cohort: Cohort, write: Write) -> None:
+        """Get what ``cohort`` gets, from now on."""
+        cohort.add(self, write)
+        self._cohort = cohort
+        self._joined_at = cohort.count
+
+    def fall_behind(self, wire: bytes) -> None:
+        """Called by the cohort: the socket has not taken ``wire`` of what the others got."""
+        sink = self._sink
+        self._leave()
+        if sink is not None:
+            sink.write_raw(wire)
+
+    def break_off(self, error: Exception) -> None:
+        """Called where a write failed: a broken connection must not harm the others of the same message."""
+        logger.info("A stream could not be written to: %r", error)
+        self.lose(End.WRITE_FAILED)
+
+    def _leave(self) -> None:
+        cohort = self._cohort
+        if cohort is None:
+            return
+        cohort.discard(self)
+        shared = self._shared()
+        self._events_sent += shared.events
+        self._bytes_sent += shared.encoded
+        self._bytes_saved += shared.plain - shared.encoded
+        self._cohort = None
+        self._position = max(self._position, cohort.position)
+        if shared.plain and self.ended is None:
+            self.encoding.passed(self._joined_at.checksum, cohort.count.checksum, shared.plain)
+        self.on_leave(self)
 
     # --- delivery ------------------------------------------------------------------------------
     def offer_event(self, event_id: int, chunk: bytes) -> None:
@@ -174,11 +281,12 @@ class Subscription:
         if self.ended is not None:
             return
         if self._sink is None:
+            self._early = self._early or []
             self._early.append((event_id, chunk))
             self._hold_bytes(len(chunk))
         elif event_id > self._position:
             self._position = event_id
-            self.events_sent += 1
+            self._events_sent += 1
             self.offer(chunk)
 
     def offer_tick(self, node: str, at: str, changed: dict[str, list[float]], chunk: bytes) -> None:
@@ -186,6 +294,7 @@ class Subscription:
         if not self.is_open:
             return
         if self._paused:
+            self._ticks = self._ticks or {}
             self._ticks[node] = (at, {**self._ticks.get(node, ("", {}))[1], **changed})
         else:
             self._write(chunk)
@@ -195,6 +304,7 @@ class Subscription:
         if not self.is_open:
             return
         if self._paused:
+            self._held = self._held or deque()
             self._held.append(chunk)
             self._hold_bytes(len(chunk))
         else:
@@ -228,19 +338,20 @@ class Subscription:
     def _write(self, chunk: bytes) -> None:
         if self._sink is None:
             return
+        self._leave()
         encoded = self.encoding.encode(chunk)
-        self.bytes_sent += len(encoded)
-        self.bytes_saved += len(chunk) - len(encoded)
+        self._bytes_sent += len(encoded)
+        self._bytes_saved += len(chunk) - len(encoded)
         try:
             self._sink.write(encoded)
-        except Exception as error:  # a broken connection must not harm the others of the same message
-            logger.info("A stream could not be written to: %r", error)
-            self.lose(End.WRITE_FAILED)
+        except Exception as error:
+            self.break_off(error)
 
     def start_over(self, position: int) -> None:
         """The log is another one since an outage: go on from ``position``, and tell the client."""
+        self._leave()
         self._position = position
-        self._early.clear()
+        self._early = None
         self.offer(frames.reset(position))
 
     # --- the end -------------------------------------------------------------------------------
@@ -248,6 +359,7 @@ class Subscription:
         """End the stream from this side, with a ``bye``. Idempotent; cannot raise."""
         if self.ended is None:
             sink = self._sink
+            self._leave()
             self.lose(reason)
             if sink is not None:
                 _say_bye(sink, self.encoding, reason)
@@ -257,17 +369,20 @@ class Subscription:
         if self.ended is not None:
             return
         self.ended = reason
+        self._leave()
         self._sink = None
-        self._early.clear()
-        self._held.clear()
+        self._early = self._held = self._ticks = None
         self._held_bytes = 0
-        self._ticks.clear()
-        if not self.done.done():
-            self.done.set_result(reason)
+        if self._done is not None and not self._done.done():
+            self._done.set_result(reason)
         try:
             self._on_end(self, reason)
         except Exception:
             logger.exception("Forgetting a stream failed; housekeeping will find its row.")
+
+
+def _nobody(_stream: Subscription) -> None:
+    """Nobody wants to know."""
 
 
 # Who is told "kicked" stays away until somebody wants to come back; "shutdown" is nobody's fault.

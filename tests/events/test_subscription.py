@@ -31,6 +31,12 @@ class Memory:
         if self.stuck and self.stream is not None:
             self.stream.pause()
 
+    def write_raw(self, wire: bytes) -> None:
+        raise AssertionError("Nothing was written directly.")
+
+    def direct(self) -> None:
+        return None
+
     def finish(self) -> None:
         self.finished += 1
 

@@ -1,0 +1,92 @@
+"""Who gets what: the streams of one process by cohort, and those that are served one by one."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from medimgr.events import frames
+from medimgr.events.cohort import Cohort
+from medimgr.events.subscription import Subscription
+from medimgr.events.tail import Measured, Row
+
+TICK_TOPIC = "service"
+"""Measurements are about services: whoever has this topic gets them."""
+
+
+class Fanout:
+    """All streams of one event loop. Runs in its thread."""
+
+    def __init__(self, framed: Callable[[bytes], bytes]) -> None:
+        """Begin without streams. ``framed``: see :class:`Cohort`."""
+        self._framed = framed
+        self._apart: dict[Subscription, None] = {}
+        """Not in a cohort: being opened, slow, behind another server, or with a source of its own."""
+        self._cohorts: dict[tuple[frozenset[str], str], Cohort] = {}
+        self._position = 0
+
+    def add(self, stream: Subscription) -> None:
+        """Take a stream in, whatever its stage."""
+        self._apart[stream] = None
+        stream.on_leave = self._set_apart
+
+    def discard(self, stream: Subscription) -> None:
+        """Forget a stream that has ended. Idempotent."""
+        self._apart.pop(stream, None)
+
+    def move_on(self, position: int) -> None:
+        """Note that the log has been read up to ``position``, wherever that is."""
+        self._position = position
+
+    def send_events(self, rows: Sequence[Row]) -> None:
+        """Send rows of the log, in their order, each to the streams that follow its topic."""
+        apart, cohorts = self._sorted()
+        for cohort in cohorts:
+            cohort.position = rows[-1].id
+            messages = [row.chunk for row in rows if row.topic in cohort.topics]
+            if messages:
+                cohort.send(messages, events=len(messages))
+        for stream in apart:
+            for row in rows:
+                if row.topic in stream.topics:
+                    stream.offer_event(row.id, row.chunk)
+        self._position = rows[-1].id
+
+    def send_tick(self, measured: Measured, changed: dict[str, list[float]]) -> None:
+        """Send what has changed of a node's measurements."""
+        chunk = frames.tick(measured.node, measured.at, changed)
+        apart, cohorts = self._sorted()
+        for cohort in cohorts:
+            if TICK_TOPIC in cohort.topics:
+                cohort.send([chunk])
+        for stream in apart:
+            if TICK_TOPIC in stream.topics:
+                stream.offer_tick(measured.node, measured.at, changed, chunk)
+
+    def send_heartbeat(self, chunk: bytes) -> None:
+        """Send a heartbeat to every open stream."""
+        apart, cohorts = self._sorted()
+        for cohort in cohorts:
+            cohort.send([chunk])
+        for stream in apart:
+            stream.offer_heartbeat(chunk)
+
+    def _sorted(self) -> tuple[list[Subscription], Iterable[Cohort]]:
+        """Return who is served one by one now, and the cohorts, having brought together who can be.
+
+        Both are fixed before anything is sent: who leaves a cohort on the way has had the message.
+        """
+        for stream in list(self._apart):
+            write = stream.write_shared(self._position)
+            if write is None:
+                continue
+            key = (stream.topics, stream.encoding.name)
+            cohort = self._cohorts.get(key)
+            if cohort is None:
+                cohort = self._cohorts[key] = Cohort(stream.topics, stream.encoding, self._framed)
+            cohort.position = self._position
+            stream.join(cohort, write)
+            del self._apart[stream]
+        for key in [key for key, cohort in self._cohorts.items() if not cohort]:
+            del self._cohorts[key]
+        return list(self._apart), list(self._cohorts.values())
+
+    def _set_apart(self, stream: Subscription) -> None:
+        self._apart[stream] = None

@@ -12,6 +12,9 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from django.conf import settings
+
+from medimgr.events.peer_socket import watch
 from medimgr.events.subscription import Subscription
 
 logger = logging.getLogger(__name__)
@@ -47,6 +50,7 @@ class DaphneSink:
         self._paused = False
         self._farewell: asyncio.TimerHandle | None = None
         request.registerProducer(self, True)
+        watch(request.transport.getHandle(), settings.MEDIMGR_STREAM_HEARTBEAT_SECONDS)
 
     def write(self, chunk: bytes) -> None:
         """See :class:`medimgr.events.subscription.Sink`."""

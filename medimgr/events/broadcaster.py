@@ -16,11 +16,11 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from medimgr.events import frames
+from medimgr.events import figures, frames
 from medimgr.events.daphne_transport import before_shutdown
 from medimgr.events.encoding import Encoding
 from medimgr.events.exceptions import DatabaseAway, ShuttingDown
-from medimgr.events.housekeeping import Checkup, Housekeeping
+from medimgr.events.housekeeping import Checkup, Housekeeping, Progress
 from medimgr.events.sources import Outlet
 from medimgr.events.subscription import End, Opening, Sink, Subscription, jitter
 from medimgr.events.tail import Batch, Measured, Reader
@@ -51,11 +51,14 @@ class Broadcaster:
         self._tasks: dict[str, list[asyncio.Task[None]]] = {}
         self._measured: dict[str, Measured] = {}
         self._sent_to_ended = Sent()
+        self.figures = figures.of_this_process
         self._ready = asyncio.Event()
         self._closing = False
         self.database_away = False
         self._reader = Reader(self._hand_over, self._threadsafe(self._note_away))
-        self.housekeeping = Housekeeping(self._threadsafe(self._end_tokens), self._live_tokens, self._sent)
+        self.housekeeping = Housekeeping(
+            self._threadsafe(self._end_tokens), self._live_tokens, self._sent, self._progress
+        )
         self._reader.start()
         self.housekeeping.start()
         self._beat = background(self._beat_on(), name="stream-heartbeat", on_death=self._fail)
@@ -92,6 +95,7 @@ class Broadcaster:
         if stream.ended is None:
             stream.admit(opening)
             self._by_connection[opening.connection] = stream
+            self.figures.opened(replayed_events=len(opening.replay), reset=opening.reset)
 
     def open(self, stream: Subscription, sink: Sink) -> None:
         """Serve an admitted stream: hello, reset or replay, all measurements, and on from there."""
@@ -136,6 +140,7 @@ class Broadcaster:
             self._by_topic.get(topic, {}).pop(stream.token, None)
         if stream.opening is not None:
             self._by_connection.pop(stream.opening.connection, None)
+            self.figures.ended(reason.value)
         for task in self._tasks.pop(stream.token, ()):
             task.cancel()
         if stream.has_row:
@@ -146,13 +151,17 @@ class Broadcaster:
         self._ready.set()
         if batch.restarted:
             self._measured.clear()
+            self.figures.started_over(len(self._streams))
             for stream in list(self._streams.values()):
                 stream.start_over(batch.position)
+        began = time.perf_counter()
         for row in batch.rows:
             for stream in list(self._by_topic.get(row.topic, {}).values()):
                 stream.offer_event(row.id, row.chunk)
             if row.topic == "connection" and row.data.get("connected") is False:
                 self._end_removed(row.key, str(row.data.get("reason")))
+        if batch.rows and self._streams:
+            self.figures.handed_over([row.at for row in batch.rows], began)
         for measured in batch.ticks:
             self._take_tick(measured)
 
@@ -164,8 +173,10 @@ class Broadcaster:
         if not changed:
             return
         chunk = frames.tick(measured.node, measured.at, changed)
-        for stream in list(self._by_topic.get(TICK_TOPIC, {}).values()):
+        listening = list(self._by_topic.get(TICK_TOPIC, {}).values())
+        for stream in listening:
             stream.offer_tick(measured.node, measured.at, changed, chunk)
+        self.figures.delivered(figures.TICK, len(listening))
 
     def _end_removed(self, key: str, reason: str) -> None:
         """Somebody has removed the row of a stream, in whichever process: the stream follows it."""
@@ -209,6 +220,7 @@ class Broadcaster:
                         stream.held_bytes,
                     )
                 )
+        self.figures.delivered(figures.HEARTBEAT, len(checkups))
         self.housekeeping.check(checkups)
 
     def _heartbeat(self) -> bytes:
@@ -249,6 +261,14 @@ class Broadcaster:
     def _sent(self) -> Sent:
         """Return what this process has handed to streams since it began."""
         return sum(map(_sent_to, list(self._streams.copy().values())), self._sent_to_ended)
+
+    def _progress(self) -> list[Progress]:
+        """Return how far each open stream has got. Called in housekeeping's thread."""
+        return [
+            Progress(stream.opening.connection, stream.events_sent, stream.bytes_sent, stream.held_bytes)
+            for stream in self._streams.copy().values()
+            if stream.opening is not None and stream.is_open
+        ]
 
     def _end_tokens(self, ends: dict[str, End]) -> None:
         for token, reason in ends.items():

@@ -168,8 +168,9 @@ class Reader:
     def _read_on(self, turn: Turn) -> None:
         while not self._stop.is_set():
             with turn.asking():
-                found = Event.objects.after(self._position or 0).values_list("id", "topic", "key", "data")
-                rows = [Row(*values, frames.event(*values)) for values in found[:ROWS_AT_ONCE]]
+                found = Event.objects.after(self._position or 0)
+                fields = found.values_list("id", "topic", "key", "data", "at")[:ROWS_AT_ONCE]
+                rows = [Row(*row[:4], frames.event(*row[:4]), row[4]) for row in fields]
                 measured = list(Tick.objects.all())
             for batch in _batches(rows):
                 self._deliver(Batch(batch[-1].id, batch))
@@ -177,6 +178,7 @@ class Reader:
             if ticks := self._new_ticks(measured):
                 self._deliver(Batch(self._position or 0, ticks=ticks))
             if len(rows) < ROWS_AT_ONCE:
+                figures.of_this_process.looked(self._position or 0)
                 return
 
     def _new_ticks(self, measured: Iterable[Tick]) -> list[Measured]:

@@ -16,12 +16,12 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from medimgr.events import frames
+from medimgr.events import figures, frames
 from medimgr.events.daphne_transport import before_shutdown, framed
 from medimgr.events.encoding import Encoding
 from medimgr.events.exceptions import DatabaseAway, ShuttingDown
 from medimgr.events.fanout import TICK_TOPIC, Fanout
-from medimgr.events.housekeeping import Checkup, Housekeeping
+from medimgr.events.housekeeping import Checkup, Housekeeping, Progress
 from medimgr.events.sources import Outlet
 from medimgr.events.subscription import End, Opening, Sink, Subscription, jitter
 from medimgr.events.tail import Batch, Measured, Reader, Row
@@ -50,11 +50,14 @@ class Broadcaster:
         self._tasks: dict[str, list[asyncio.Task[None]]] = {}
         self._measured: dict[str, Measured] = {}
         self._sent_to_ended = Sent()
+        self.figures = figures.of_this_process
         self._ready = asyncio.Event()
         self._closing = False
         self.database_away = False
         self._reader = Reader(self._hand_over, self._threadsafe(self._note_away))
-        self.housekeeping = Housekeeping(self._threadsafe(self._end_tokens), self._live_tokens, self._sent)
+        self.housekeeping = Housekeeping(
+            self._threadsafe(self._end_tokens), self._live_tokens, self._sent, self._progress
+        )
         self._reader.start()
         self.housekeeping.start()
         self._beat = background(self._beat_on(), name="stream-heartbeat", on_death=self._fail)
@@ -90,6 +93,7 @@ class Broadcaster:
         if stream.ended is None:
             stream.admit(opening)
             self._by_connection[opening.connection] = stream
+            self.figures.opened(replayed_events=len(opening.replay), reset=opening.reset)
 
     def open(self, stream: Subscription, sink: Sink) -> None:
         """Serve an admitted stream: hello, reset or replay, all measurements, and on from there."""
@@ -133,6 +137,7 @@ class Broadcaster:
         self._fanout.discard(stream)
         if stream.opening is not None:
             self._by_connection.pop(stream.opening.connection, None)
+            self.figures.ended(reason.value)
         for task in self._tasks.pop(stream.token, ()):
             task.cancel()
         if stream.has_row:
@@ -143,13 +148,17 @@ class Broadcaster:
         self._ready.set()
         if batch.restarted:
             self._measured.clear()
+            self.figures.started_over(len(self._streams))
             for stream in list(self._streams.values()):
                 stream.start_over(batch.position)
+        began = time.perf_counter()
         for rows in _up_to_ends(batch.rows):
             self._fanout.send_events(rows)
             if _is_end(rows[-1]):
                 self._end_removed(rows[-1].key, str(rows[-1].data.get("reason")))
         self._fanout.move_on(batch.position)
+        if batch.rows and self._streams:
+            self.figures.handed_over([row.at for row in batch.rows], began)
         for measured in batch.ticks:
             self._take_tick(measured)
 
@@ -160,7 +169,7 @@ class Broadcaster:
         changed = {key: value for key, value in measured.values.items() if values.get(key) != value}
         if not changed:
             return
-        self._fanout.send_tick(measured, changed)
+        self.figures.delivered(figures.TICK, self._fanout.send_tick(measured, changed))
 
     def _end_removed(self, key: str, reason: str) -> None:
         """Somebody has removed the row of a stream, in whichever process: the stream follows it."""
@@ -201,6 +210,7 @@ class Broadcaster:
                         stream.held_bytes,
                     )
                 )
+        self.figures.delivered(figures.HEARTBEAT, len(checkups))
         self.housekeeping.check(checkups)
 
     def _heartbeat(self) -> bytes:
@@ -241,6 +251,14 @@ class Broadcaster:
     def _sent(self) -> Sent:
         """Return what this process has handed to streams since it began."""
         return sum(map(_sent_to, list(self._streams.copy().values())), self._sent_to_ended)
+
+    def _progress(self) -> list[Progress]:
+        """Return how far each open stream has got. Called in housekeeping's thread."""
+        return [
+            Progress(stream.opening.connection, stream.events_sent, stream.bytes_sent, stream.held_bytes)
+            for stream in self._streams.copy().values()
+            if stream.opening is not None and stream.is_open
+        ]
 
     def _end_tokens(self, ends: dict[str, End]) -> None:
         for token, reason in ends.items():

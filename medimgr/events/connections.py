@@ -5,6 +5,7 @@ in the events are exact, however many web workers there are. SQLite's write lock
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from medimgr.events import ledger
 from medimgr.events.exceptions import TooManyStreams
 from medimgr.events.log import Fact, publish_all
 from medimgr.events.models import Connection, StreamWorker
@@ -105,14 +107,41 @@ def kick(by: Any, **which: Any) -> int:
         return _remove(rows, dict.fromkeys((row.pk for row in rows), End.KICKED), by=by.get_username())
 
 
-def renew_lease() -> bool:
-    """Say that this process lives; return False where nobody counts on it (any more). One update."""
-    return bool(_own_rows().update(seen_at=Now()))
+def renew_lease(own: ledger.Ledger, now: Mapping[str, Any]) -> bool:
+    """Say that this process lives, what it has counted, and what is the case ``now``.
+
+    Return False where nobody counts on it and it has nothing to tell. One update; more where its row is new
+    or has gone.
+    """
+    if own.row is not None and _renew(own, own.row, now):
+        return True
+    if own.row is not None:
+        own.row_went()
+    row = _own_rows().first()
+    if row is None and own.due():
+        row = _own_worker(timezone.now())
+    return row is not None and _renew(own, row.pk, now)
 
 
-def retire() -> None:
-    """Remove this process's row, with those of streams that it still has. For a process that ends."""
-    _forget(_own_rows(), End.SHUTDOWN)
+def _renew(own: ledger.Ledger, row: int, now: Mapping[str, Any]) -> bool:
+    page = own.due()
+    figures = {"counted": page, "now": now}
+    renewed = bool(_own_rows().filter(pk=row).update(seen_at=Now(), figures=figures))
+    if renewed:
+        own.wrote(row, page)
+    return renewed
+
+
+def retire(own: ledger.Ledger) -> None:
+    """Remove this process's row, with those of streams that it still has. For a process that ends.
+
+    What it has counted stays in the sum of the departed, up to the last stream.
+    """
+    with transaction.atomic():
+        _lock()  # before the row's own lock, as everywhere
+        renew_lease(own, {})
+        _forget(_own_rows(), End.SHUTDOWN)
+    own.row_went()
 
 
 def forget_worker(node: str, pid: int) -> int:
@@ -160,6 +189,18 @@ def record_pings(pings: Iterable[tuple[int, int, int, int]], at: datetime) -> No
         )
 
 
+def record_progress(progress: Iterable[tuple[int, int, int, int]]) -> None:
+    """Store (primary key, events, bytes, queued bytes) of streams between two heartbeats. One executemany."""
+    values = [(events, size, queued, pk) for pk, events, size, queued in progress]
+    if not values:
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.executemany(
+            "UPDATE events_connection SET events_sent = %s, bytes_sent = %s, queued = %s WHERE id = %s",
+            values,
+        )
+
+
 def _own_rows() -> "Any":
     pid = os.getpid()
     return StreamWorker.objects.filter(node=settings.MEDIMGR_NODE, pid=pid, start_ticks=start_ticks(pid) or 0)
@@ -183,9 +224,12 @@ def _own_worker(now: datetime) -> StreamWorker:
 def _forget(workers: "Any", reason: End) -> int:
     with transaction.atomic():
         _lock()
-        rows = list(Connection.objects.filter(worker__in=workers).select_related("user"))
+        # Locked: what one of them writes now would be lost.
+        going = list(workers.select_for_update())
+        rows = list(Connection.objects.filter(worker__in=going).select_related("user"))
         removed = _remove(rows, dict.fromkeys((row.pk for row in rows), reason))
-        workers.delete()
+        ledger.depart(going, Counter(row.worker_id for row in rows), reason.value)
+        StreamWorker.objects.filter(pk__in=[worker.pk for worker in going]).delete()
     return removed
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from django.conf import settings
 
 from medimgr.events.cohort import Write
+from medimgr.events.peer_socket import watch
 from medimgr.events.subscription import Subscription
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class DaphneSink:
         self._paused = False
         self._farewell: asyncio.TimerHandle | None = None
         request.registerProducer(self, True)
+        watch(request.transport.getHandle(), settings.MEDIMGR_STREAM_HEARTBEAT_SECONDS)
 
     def write(self, chunk: bytes) -> None:
         """See :class:`medimgr.events.subscription.Sink`."""

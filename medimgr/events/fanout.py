@@ -49,16 +49,18 @@ class Fanout:
                     stream.offer_event(row.id, row.chunk)
         self._position = rows[-1].id
 
-    def send_tick(self, measured: Measured, changed: dict[str, list[float]]) -> None:
-        """Send what has changed of a node's measurements."""
+    def send_tick(self, measured: Measured, changed: dict[str, list[float]]) -> int:
+        """Send what has changed of a node's measurements; return to how many streams."""
         chunk = frames.tick(measured.node, measured.at, changed)
         apart, cohorts = self._sorted()
-        for cohort in cohorts:
-            if TICK_TOPIC in cohort.topics:
-                cohort.send([chunk])
-        for stream in apart:
-            if TICK_TOPIC in stream.topics:
-                stream.offer_tick(measured.node, measured.at, changed, chunk)
+        following = [cohort for cohort in cohorts if TICK_TOPIC in cohort.topics]
+        others = [stream for stream in apart if TICK_TOPIC in stream.topics]
+        streams = sum(map(len, following)) + len(others)
+        for cohort in following:
+            cohort.send([chunk])
+        for stream in others:
+            stream.offer_tick(measured.node, measured.at, changed, chunk)
+        return streams
 
     def send_heartbeat(self, chunk: bytes) -> None:
         """Send a heartbeat to every open stream."""

@@ -8,13 +8,14 @@ nothing here grows with the number of streams but the size of a query.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from django.db import connection
 from django.utils import timezone
 
-from medimgr.events import connections, traffic
+from medimgr.events import connections, ledger, traffic
 from medimgr.events.standing import no_longer_entitled
 from medimgr.events.subscription import End, Listener
 from medimgr.events.tail import TROUBLE
@@ -39,20 +40,34 @@ class Checkup:
     queued: int
 
 
+class Progress(NamedTuple):
+    """How far one stream has got."""
+
+    connection: int
+    events_sent: int
+    bytes_sent: int
+    queued: int
+
+
 class Housekeeping:
-    """Runs the thread, in which ``end_tokens``, ``live_tokens`` and ``sent`` are called; none may block."""
+    """Runs the thread, in which the functions that it is given are called; none may block."""
 
     def __init__(
         self,
         end_tokens: Callable[[dict[str, End]], None],
         live_tokens: Callable[[], set[str]],
         sent: Callable[[], traffic.Sent],
+        progress: Callable[[], Iterable[Progress]],
     ) -> None:
         """Prepare; nothing happens before :meth:`start`."""
         self._end_tokens = end_tokens
         self._live_tokens = live_tokens
         self._sent = sent
+        self._progress = progress
         self._meter = traffic.Meter()
+        self._counted = traffic.Meter()
+        self._ledger = ledger.of_this_process
+        self._written: dict[int, Progress] = {}
         self._lock = threading.Lock()
         self._ended: dict[str, End] = {}
         self._checkups: list[Checkup] | None = None
@@ -137,8 +152,29 @@ class Housekeeping:
         with self._lock:
             live.update(self._ended)  # removed in the next pass, each with its own reason
         connections.give_back({token: End.CLOSED for token in rows if token not in live})
-        connections.renew_lease()
+        progress = list(self._progress())
+        connections.renew_lease(self._ledger, self._now(progress))
         self._record_traffic()
+        self._record_progress(progress)
+
+    def _now(self, progress: list[Progress]) -> dict[str, Any]:
+        """Return what the lease tells about the moment, having counted what was sent."""
+        self._count_sent()
+        return {
+            "streams": len(progress),
+            "queued_bytes": sum(stream.queued for stream in progress),
+            "recent": self._ledger.recent(),
+            **ledger.behind(self._ledger.figures),
+        }
+
+    def _count_sent(self) -> None:
+        self._ledger.figures.sent(*self._counted.added(self._sent()))
+
+    def _record_progress(self, progress: list[Progress]) -> None:
+        connections.record_progress(
+            stream for stream in progress if self._written.get(stream.connection) != stream
+        )
+        self._written = {stream.connection: stream for stream in progress}
 
     def _record_traffic(self) -> None:
         added = self._meter.added(self._sent())
@@ -150,9 +186,9 @@ class Housekeeping:
                 raise
 
     def _look_at(self, checkups: list[Checkup]) -> None:
-        connections.record_pings(
-            ((c.connection, c.events_sent, c.bytes_sent, c.queued) for c in checkups), timezone.now()
-        )
+        progress = [Progress(c.connection, c.events_sent, c.bytes_sent, c.queued) for c in checkups]
+        connections.record_pings(progress, timezone.now())
+        self._written.update({stream.connection: stream for stream in progress})
         rows = connections.own_tokens()
         ends = {c.token: End.WORKER_LOST for c in checkups if c.token not in rows}
         unentitled = no_longer_entitled({c.token: c.listener for c in checkups})
@@ -173,7 +209,8 @@ class Housekeeping:
             if not self.database_away:
                 self._remove_ended()
                 self._record_traffic()
-                connections.retire()
+                self._count_sent()
+                connections.retire(self._ledger)
         except TROUBLE as error:
             logger.warning("The rows of this worker's streams stay until its lease runs out. %s", error)
         finally:

@@ -1,26 +1,29 @@
 """The one reader of the event log in a web process: a thread that waits for commits and hands rows on.
 
-It has a database connection of its own, and survives the database being away: it says so, and goes on
-from the event that it read last as soon as there is a database again.
+It has a database connection of its own, and survives the database being away or silent: it says so, and
+goes on from the event that it read last as soon as there is a database again.
 """
 
+import contextlib
 import logging
 import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import psycopg
 from django.db import DatabaseError, InterfaceError, connection
 
-from medimgr.events import frames
+from medimgr.events import figures, frames
 from medimgr.events.log import last_event_id
 from medimgr.events.models import Event, Tick
 from medimgr.lib.loops import LoopGone
 from medimgr.lib.units import iso
 from medimgr.lib.wake import open_wake
+from medimgr.lib.watched_thread import Replaced, Turn, WatchedThread
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +49,7 @@ class Row:
     data: dict[str, Any]
     chunk: bytes
     """The row as all streams get it."""
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ class Reader:
         self._deliver = deliver
         self._report_away = report_away
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="event-reader", daemon=True)
+        self._thread = WatchedThread("event-reader", self._run, self._note_stuck)
         self._position: int | None = None
         self._tick_times: dict[str, Any] = {}
         self._away = False
@@ -91,21 +95,24 @@ class Reader:
     def stop(self, timeout: float) -> None:
         """End the thread and wait for it, ``timeout`` seconds at most. Idempotent."""
         self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout)
+        self._thread.join(timeout)
 
-    def _run(self) -> None:
+    def look(self) -> None:
+        """Have another thread read on where this one is stuck or dead. See reader_watch.py."""
+        self._thread.look()
+
+    def _run(self, turn: Turn) -> None:
         try:
             while not self._stop.is_set():
-                self._read_and_report()
+                self._read_and_report(turn)
                 self._stop.wait(RETRY_SECONDS)
         except LoopGone:
             return
 
-    def _read_and_report(self) -> None:
+    def _read_and_report(self, turn: Turn) -> None:
         try:
-            self._read_until_trouble()
-        except LoopGone:
+            self._read_until_trouble(turn)
+        except (LoopGone, Replaced):
             raise
         except TROUBLE as error:
             self._note_away(True, error)
@@ -115,7 +122,12 @@ class Reader:
         finally:
             connection.close()
 
-    def _note_away(self, away: bool, error: Exception | None) -> None:
+    def _note_stuck(self, seconds: float) -> None:
+        self._note_away(
+            True, f"No answer for {seconds:g} s: is the database server frozen, its disk, the network?"
+        )
+
+    def _note_away(self, away: bool, error: Exception | str | None) -> None:
         if away == self._away:
             return
         self._away = away
@@ -125,47 +137,53 @@ class Reader:
             logger.warning("The event log can be read again.")
         self._report_away(away)
 
-    def _read_until_trouble(self) -> None:
-        wake = open_wake()
-        try:
-            identity = _file_identity()
-            self._begin()
+    def _read_until_trouble(self, turn: Turn) -> None:
+        with contextlib.ExitStack() as held:
+            with turn.asking():
+                wake = held.enter_context(contextlib.closing(open_wake()))
+                identity = _file_identity()
+            self._begin(turn)
             self._note_away(False, None)
             while not self._stop.is_set():
-                self._read_on()
-                wake.wait(IDLE_SECONDS, self._stop)
-                if _file_identity() != identity:
-                    raise DatabaseReplaced("The database file has been replaced.")
-        finally:
-            wake.close()
+                self._read_on(turn)
+                with turn.asking():
+                    wake.wait(IDLE_SECONDS, self._stop)
+                    if _file_identity() != identity:
+                        raise DatabaseReplaced("The database file has been replaced.")
 
-    def _begin(self) -> None:
+    def _begin(self, turn: Turn) -> None:
         """Find the position to read from: the end of the log at first, the old one after an outage."""
-        newest = last_event_id()
+        with turn.asking():
+            newest = last_event_id()
+            measured = list(Tick.objects.all())
         if self._position is None:
             self._position = newest
-            self._deliver(Batch(newest, ticks=self._new_ticks()))
+            self._deliver(Batch(newest, ticks=self._new_ticks(measured)))
         elif newest < self._position:
             # Restored from a backup, or emptied: ids may be used again.
             self._position = newest
             self._tick_times.clear()
-            self._deliver(Batch(newest, ticks=self._new_ticks(), restarted=True))
+            self._deliver(Batch(newest, ticks=self._new_ticks(measured), restarted=True))
 
-    def _read_on(self) -> None:
+    def _read_on(self, turn: Turn) -> None:
         while not self._stop.is_set():
-            found = Event.objects.after(self._position or 0).values_list("id", "topic", "key", "data")
-            rows = [Row(*values, frames.event(*values)) for values in found[:ROWS_AT_ONCE]]
+            with turn.asking():
+                found = Event.objects.after(self._position or 0)
+                fields = found.values_list("id", "topic", "key", "data", "at")[:ROWS_AT_ONCE]
+                rows = [Row(*row[:4], frames.event(*row[:4]), row[4]) for row in fields]
+                measured = list(Tick.objects.all())
             for batch in _batches(rows):
                 self._deliver(Batch(batch[-1].id, batch))
                 self._position = batch[-1].id
-            if ticks := self._new_ticks():
+            if ticks := self._new_ticks(measured):
                 self._deliver(Batch(self._position or 0, ticks=ticks))
             if len(rows) < ROWS_AT_ONCE:
+                figures.of_this_process.looked(self._position or 0)
                 return
 
-    def _new_ticks(self) -> list[Measured]:
+    def _new_ticks(self, measured: Iterable[Tick]) -> list[Measured]:
         found = []
-        for tick in Tick.objects.all():
+        for tick in measured:
             if self._tick_times.get(tick.node) != tick.at:
                 self._tick_times[tick.node] = tick.at
                 found.append(Measured(tick.node, iso(tick.at) or "", tick.data))

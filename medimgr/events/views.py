@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
-from medimgr.events import connections, sources
+from medimgr.events import connections, figures, sources
 from medimgr.events.broadcaster import current
 from medimgr.events.connections import Arrival
 from medimgr.events.encoding import chosen
@@ -124,6 +124,7 @@ def _admit(request: HttpRequest, user: Any, terms: Terms, subscription: Subscrip
 
 
 def _refusal(problem: Problem) -> HttpResponse:
+    figures.of_this_process.refused(problem.code)
     response = problem_response(problem)
     retry_after = getattr(problem, "retry_after", None)
     if retry_after is not None:

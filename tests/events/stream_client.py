@@ -21,6 +21,7 @@ class StreamClient:
         session: str = "",
         headers: dict[str, str] | None = None,
         *,
+        host: str = "127.0.0.1",
         receive_buffer: int = 0,
         **query: Any,
     ) -> None:
@@ -40,7 +41,7 @@ class StreamClient:
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(10)
-        self.socket.connect(("127.0.0.1", port))
+        self.socket.connect((host, port))
         self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
 
     def __enter__(self) -> "StreamClient":

@@ -17,6 +17,8 @@ from pytest_django.fixtures import Settings
 from medimgr.events import connections
 from medimgr.events.connections import Arrival, forget_dead_workers, forget_worker, give_back, take_place
 from medimgr.events.exceptions import TooManyStreams
+from medimgr.events.figures import Figures
+from medimgr.events.ledger import Ledger
 from medimgr.events.models import Connection, Event, StreamWorker, new_token
 from medimgr.events.subscription import End
 from medimgr.lib.process_identity import pid_space, start_ticks
@@ -198,13 +200,14 @@ def test_the_supervisor_forgets_a_worker_that_it_saw_end(alice: User) -> None:
 
 
 def test_a_lease_is_renewed_and_given_up(alice: User) -> None:
-    assert not connections.renew_lease()
+    own = Ledger(Figures())
+    assert not connections.renew_lease(own, {})
     take_place(arrival(alice))
     StreamWorker.objects.update(seen_at=timezone.now() - timedelta(seconds=14))
-    assert connections.renew_lease()
-    (own,) = StreamWorker.objects.all()
-    assert timezone.now() - own.seen_at < timedelta(seconds=5)
-    connections.retire()
+    assert connections.renew_lease(own, {})
+    (row,) = StreamWorker.objects.all()
+    assert timezone.now() - row.seen_at < timedelta(seconds=5)
+    connections.retire(own)
     assert not StreamWorker.objects.exists()
     assert not Connection.objects.exists()
     assert facts()[-1]["reason"] == "shutdown"

@@ -1,0 +1,110 @@
+"""The thread in which streams are admitted: whoever comes while it works is admitted in its next turn."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.db import connection
+
+from medimgr.events.admission import Applicant, Outcome, admit_all
+from medimgr.events.exceptions import DatabaseAway, ShuttingDown
+from medimgr.events.subscription import Opening
+from medimgr.events.tail import TROUBLE
+from medimgr.lib.loops import LoopGone
+from medimgr.lib.problems import Problem
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 250
+"""As many are admitted in one transaction, which holds up everybody else's writing."""
+IDLE_SECONDS = 5.0
+"""So long the thread keeps its database connection with nothing to do."""
+
+_Waiting = tuple[Applicant, "asyncio.Future[Outcome]"]
+
+
+class Desk:
+    """Admits streams for one event loop."""
+
+    def __init__(self, in_the_loop: Callable[[Callable[..., None]], Callable[..., None]]) -> None:
+        """Prepare; the thread starts with the first applicant. ``in_the_loop`` makes a call threadsafe."""
+        self._settle = in_the_loop(_settle)
+        self._changed = threading.Condition()
+        self._waiting: list[_Waiting] = []
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    async def admit(self, applicant: Applicant) -> Opening:
+        """Return how the stream begins. Raises the Problem for which it is refused."""
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        with self._changed:
+            if self._closed:
+                raise ShuttingDown
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="stream-admission", daemon=True)
+                self._thread.start()
+            self._waiting.append((applicant, answer))
+            self._changed.notify()
+        outcome = await answer
+        if isinstance(outcome, Problem):
+            raise outcome
+        return outcome
+
+    def close(self, timeout: float) -> None:
+        """Refuse whoever comes from now on, and end the thread. Idempotent."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        if self._thread is not None and self._thread.is_alive():
+            self._thread.join(timeout)
+
+    def _run(self) -> None:
+        try:
+            while (waiting := self._next()) is not None:
+                self._settle(waiting, _admit([applicant for applicant, _ in waiting]))
+        except LoopGone:
+            return
+        finally:
+            connection.close()
+
+    def _next(self) -> list[_Waiting] | None:
+        with self._changed:
+            while not self._waiting:
+                if self._closed:
+                    return None
+                if not self._changed.wait(IDLE_SECONDS):
+                    connection.close()
+            turn, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
+            return turn
+
+
+def _admit(applicants: Sequence[Applicant]) -> list[Outcome]:
+    try:
+        return admit_all(applicants)
+    except TROUBLE as error:
+        logger.warning("%d stream(s) were refused: the database did not answer. %s", len(applicants), error)
+        connection.close()
+        return [DatabaseAway()] * len(applicants)
+    except Exception as error:
+        logger.exception("Admitting %d stream(s) failed.", len(applicants))
+        connection.close()
+        return [_Failed(error)] * len(applicants)
+
+
+class _Failed(Problem):
+    """The server failed."""
+
+    code = "internal-error"
+    status = 500
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__("Opening the stream failed; the server's log says why.")
+        self.__cause__ = error
+
+
+def _settle(waiting: Sequence[_Waiting], outcomes: Sequence[Any]) -> None:
+    for (_, answer), outcome in zip(waiting, outcomes, strict=True):
+        if not answer.done():  # its request may have been cancelled
+            answer.set_result(outcome)

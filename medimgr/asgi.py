@@ -6,55 +6,96 @@ requests for streams share a few threads, and a stream holds none while it is op
 """
 
 import asyncio
+import io
 import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import django
-from asgiref.sync import ThreadSensitiveContext
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.exception import response_for_exception
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "medimgr.settings")
 django.setup(set_prefix=False)
 
-from medimgr.events.daphne_transport import Send  # noqa: E402  (models need the apps to be loaded)
-from medimgr.events.response import EventStreamResponse  # noqa: E402
+from medimgr.events.daphne_transport import Send, request_behind  # noqa: E402  (models need the apps to be loaded)
+from medimgr.events.response import EventStreamResponse, release_database  # noqa: E402
 from medimgr.events.subscription import End, Subscription  # noqa: E402
 from medimgr.events.views import STREAM_KEY  # noqa: E402
+from medimgr.events.views import stream as stream_view  # noqa: E402
 from medimgr.request_deadline import RequestDeadline  # noqa: E402
 
 STREAM_THREADS = 4
 STREAM_PREFIX = "/events/"
 GOODBYE_SECONDS = 3.0
 """How long a cancelled stream may take to say bye and tidy up."""
+PASSED_OVER = frozenset(
+    {
+        "django.middleware.security.SecurityMiddleware",
+        "servestatic.middleware.ServeStaticMiddleware",
+        "csp.middleware.CSPMiddleware",
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.middleware.common.CommonMiddleware",
+        "django.middleware.csrf.CsrfViewMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "django.contrib.messages.middleware.MessageMiddleware",
+        "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    }
+)
+"""Middleware that a stream does without: what it would do there, the view or this module does."""
 
 
 class StreamHandler(ASGIHandler):
-    """Django's handler, with a way of its own for streams."""
+    """Django's handler, with a way of its own for streams.
+
+    On Daphne a stream's request goes to its view directly, past the middleware, which takes most of the time
+    that a request takes: after a restart a thousand pages ask for their streams at once. Where somebody has
+    added middleware of which nobody here can know, streams go through all of it, as other requests do.
+    """
 
     def __init__(self) -> None:
         """Load the middleware and prepare the shared threads, which start with their first use."""
         super().__init__()
+        self._straight = PASSED_OVER.issuperset(settings.MIDDLEWARE) and not settings.SECURE_SSL_REDIRECT
         # asgiref wants an executor to run one call at a time on one thread.
         threads = [ThreadPoolExecutor(1, thread_name_prefix="stream-request") for _ in range(STREAM_THREADS)]
         self._threads = itertools.cycle(threads)
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Send) -> None:
         """Serve one request."""
-        root = scope.get("root_path", "")
-        if scope["type"] != "http" or not scope["path"].removeprefix(root).startswith(STREAM_PREFIX):
+        path = scope["path"].removeprefix(scope.get("root_path", "")) if scope["type"] == "http" else ""
+        if not path.startswith(STREAM_PREFIX):
             await super().__call__(scope, receive, send)
             return
         try:
-            await self._answer(scope, receive, send)
+            if self._straight and path == STREAM_PREFIX and scope["method"] == "GET" and request_behind(send):
+                await self._open(scope, send)
+            else:
+                await self._answer(scope, receive, send)
             stream: Subscription | None = scope.get(STREAM_KEY)
             if stream is not None:
                 await _hold(stream, receive)
         finally:
             if STREAM_KEY in scope:
                 scope[STREAM_KEY].lose()
+
+    async def _open(self, scope: dict[str, Any], send: Send) -> None:
+        """Have the view alone answer a request for a stream."""
+        request, refusal = self.create_request(scope, io.BytesIO())
+        response: Any = refusal
+        if request is not None:
+            try:
+                request.get_host()  # as CommonMiddleware asks
+                response = await stream_view(request)
+            except Exception as error:
+                response = await sync_to_async(response_for_exception)(request, error)
+        response["X-Content-Type-Options"] = "nosniff"
+        if not response.streaming:
+            response["Content-Length"] = str(len(response.content))
+        await self.send_response(response, send)
 
     async def _answer(self, scope: dict[str, Any], receive: Any, send: Send) -> None:
         """Have Django answer. Of a stream that is the beginning, unless Django has to iterate it."""
@@ -76,6 +117,7 @@ class StreamHandler(ASGIHandler):
     async def _handle(self, scope: dict[str, Any], receive: Any, send: Send) -> None:
         async with ThreadSensitiveContext(executor=next(self._threads)):
             await self.handle(scope, receive, send)
+            await sync_to_async(release_database)()
 
     async def send_response(self, response: Any, send: Send) -> None:
         """Send a response; a stream on Daphne is handed to the broadcaster instead of being iterated."""

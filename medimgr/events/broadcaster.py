@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from medimgr.events import figures, frames
 from medimgr.events.daphne_transport import before_shutdown, framed
+from medimgr.events.desk import Desk
 from medimgr.events.encoding import Encoding
 from medimgr.events.exceptions import DatabaseAway, ShuttingDown
 from medimgr.events.fanout import TICK_TOPIC, Fanout
@@ -58,6 +59,7 @@ class Broadcaster:
         self.housekeeping = Housekeeping(
             self._threadsafe(self._end_tokens), self._live_tokens, self._sent, self._progress
         )
+        self.desk = Desk(self._threadsafe)
         self._reader.start()
         self.housekeeping.start()
         self._beat = background(self._beat_on(), name="stream-heartbeat", on_death=self._fail)
@@ -284,6 +286,7 @@ class Broadcaster:
     def _stop_threads(self) -> None:
         atexit.unregister(self._stop_threads)
         self._closing = True
+        self.desk.close(STOP_SECONDS)
         self.housekeeping.stop(STOP_SECONDS)
         self._reader.stop(STOP_SECONDS)
 

@@ -30,6 +30,10 @@ class Count:
     checksum: int = 0
     """CRC-32 of the messages, one after the other."""
 
+    def plus(self, more: "Count") -> "Count":
+        """Return both together; of the checksum nothing can be told."""
+        return Count(self.events + more.events, self.encoded + more.encoded, self.plain + more.plain)
+
     def since(self, before: "Count") -> "Count":
         """Return what has been added since ``before``; of the checksum nothing can be told."""
         return Count(self.events - before.events, self.encoded - before.encoded, self.plain - before.plain)

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Count
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -44,45 +45,78 @@ class Arrival:
 def take_place(arrival: Arrival) -> int:
     """Insert the row of a new stream and publish it; return its primary key.
 
-    Raises TooManyStreams at either limit. Some eight queries in one transaction.
+    Raises TooManyStreams at either limit. See :func:`take_places`.
     """
-    try:
-        return _take_place(arrival)
-    except TooManyStreams:
-        # The dead must not keep the living out.
-        if not forget_dead_workers():
-            raise
-    return _take_place(arrival)
+    (place,) = take_places([arrival])
+    if isinstance(place, TooManyStreams):
+        raise place
+    return place
+
+
+def take_places(arrivals: Sequence[Arrival]) -> list[int | TooManyStreams]:
+    """Insert the rows of new streams and publish them; return their primary keys, in the order given.
+
+    In the place of a key stands why there is none, at either limit. Some eight queries in one transaction,
+    however many come.
+    """
+    if not arrivals:
+        return []
+    places = _take_places(arrivals)
+    full = [number for number, place in enumerate(places) if isinstance(place, TooManyStreams)]
+    # The dead must not keep the living out.
+    if full and forget_dead_workers():
+        for number, place in zip(full, _take_places([arrivals[number] for number in full]), strict=True):
+            places[number] = place
+    return places
 
 
 @transaction.atomic
-def _take_place(arrival: Arrival) -> int:
+def _take_places(arrivals: Sequence[Arrival]) -> list[int | TooManyStreams]:
     _lock()
     total = Connection.objects.count()
+    addresses = {arrival.address for arrival in arrivals}
+    here = Connection.objects.filter(address__in=addresses).order_by().values_list("address")
+    by_address = Counter(dict(here.annotate(count=Count("id"))))
+    now = timezone.now()
+    worker = _own_worker(now)
+    places: list[int | TooManyStreams] = []
+    rows: list[Connection] = []
+    for arrival in arrivals:
+        refusal = _refusal(total + len(rows), by_address[arrival.address], arrival.address)
+        if refusal is not None:
+            places.append(refusal)
+            continue
+        by_address[arrival.address] += 1
+        places.append(len(rows))  # until its key is known
+        rows.append(
+            Connection(
+                token=arrival.token,
+                worker=worker,
+                user=arrival.user,
+                address=arrival.address,
+                page=arrival.page,
+                topics=list(arrival.topics),
+                connected_at=now,
+                last_ping_at=now,
+            )
+        )
+    Connection.objects.bulk_create(rows)
+    publish_all(_fact(row, connected=True, total=total + number) for number, row in enumerate(rows, start=1))
+    return [place if isinstance(place, TooManyStreams) else rows[place].pk for place in places]
+
+
+def _refusal(total: int, from_here: int, address: str) -> TooManyStreams | None:
     if total >= settings.MEDIMGR_STREAM_MAX_CONNECTIONS:
-        raise TooManyStreams(
+        return TooManyStreams(
             f"{total} streams are open, as many as this installation allows "
             "(MEDIMGR_STREAM_MAX_CONNECTIONS). Close a page that is not needed, or raise the limit."
         )
-    from_here = Connection.objects.filter(address=arrival.address).count()
     if from_here >= settings.MEDIMGR_STREAM_MAX_PER_ADDRESS:
-        raise TooManyStreams(
-            f"{from_here} streams are open from your address {arrival.address}, as many as one may have "
+        return TooManyStreams(
+            f"{from_here} streams are open from your address {address}, as many as one may have "
             "(MEDIMGR_STREAM_MAX_PER_ADDRESS). Close a tab that is not needed, or raise the limit."
         )
-    now = timezone.now()
-    row = Connection.objects.create(
-        token=arrival.token,
-        worker=_own_worker(now),
-        user=arrival.user,
-        address=arrival.address,
-        page=arrival.page,
-        topics=list(arrival.topics),
-        connected_at=now,
-        last_ping_at=now,
-    )
-    publish_all([_fact(row, connected=True, total=total + 1)])
-    return row.pk
+    return None
 
 
 def give_back(reasons: Mapping[str, End]) -> int:

@@ -46,7 +46,7 @@ class Fanout:
         for stream in apart:
             for row in rows:
                 if row.topic in stream.topics:
-                    stream.offer_event(row.id, row.chunk)
+                    stream.offer_event(row.id, row.topic, row.chunk)
         self._position = rows[-1].id
 
     def send_tick(self, measured: Measured, changed: dict[str, list[float]]) -> int:

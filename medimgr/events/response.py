@@ -61,7 +61,6 @@ class EventStreamResponse(StreamingHttpResponse):
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body"})
             return
-        await sync_to_async(release_database)()
         if not is_connected(request):  # the client may have left, and the news of it be on its way to us
             self.subscription.lose()
             return

@@ -80,6 +80,8 @@ class Opening:
 
     connection: int
     """The primary key of its row."""
+    topics: frozenset[str]
+    """What it may and wants to follow."""
     position: int
     """Everything up to this event is in ``replay``, or older than what the client wants."""
     since: int
@@ -88,6 +90,9 @@ class Opening:
     reset: bool
     listener: Listener
     sources: tuple[Source, ...] = ()
+
+
+_ONE_EVENT = Count(events=1)
 
 
 def jitter(least: float, most: float) -> float:
@@ -100,15 +105,11 @@ class Subscription:
 
     # There are thousands of them.
     __slots__ = (
-        "_bytes_saved",
-        "_bytes_sent",
-        "_cohort",
+        "_account",
         "_done",
         "_early",
-        "_events_sent",
         "_held",
         "_held_bytes",
-        "_joined_at",
         "_on_end",
         "_paused",
         "_position",
@@ -134,7 +135,9 @@ class Subscription:
         on_end: Callable[["Subscription", End], None],
         encoding: Encoding | None = None,
     ) -> None:
-        """Begin as pending. ``on_end`` is called once, in the loop, whatever ends the stream.
+        """Begin as pending, with all ``topics`` that it may turn out to follow.
+
+        ``on_end`` is called once, in the loop, whatever ends the stream.
 
         Without an ``encoding`` messages go out as they are.
         """
@@ -149,15 +152,15 @@ class Subscription:
         self.on_leave: Callable[[Subscription], None] = _nobody
         """Called when the stream leaves its cohort and goes on, to be served by itself."""
         self._done: asyncio.Future[End] | None = None
-        self._events_sent = self._bytes_sent = self._bytes_saved = 0
-        self._cohort: Cohort | None = None
-        self._joined_at = NOTHING
+        self._account: tuple[Count, Cohort | None, Count] = (NOTHING, None, NOTHING)
+        """What it was sent by itself, its cohort, and where that was when it joined. Replaced as a whole,
+        since other threads read it."""
         self.encoding = encoding or Identity()
         self._on_end = on_end
         self._sink: Sink | None = None
         self._position = 0
         self._paused = False
-        self._early: list[tuple[int, bytes]] | None = None
+        self._early: list[tuple[int, str, bytes]] | None = None
         self._held: deque[bytes] | None = None
         self._held_bytes = 0
         self._ticks: dict[str, tuple[str, dict[str, list[float]]]] | None = None
@@ -172,24 +175,26 @@ class Subscription:
         return self._done
 
     @property
+    def sent(self) -> Count:
+        """Return what has been handed over. For any thread."""
+        own, cohort, joined = self._account
+        return own if cohort is None else own.plus(cohort.count.since(joined))
+
+    @property
     def events_sent(self) -> int:
-        """Return how many events have been handed over."""
-        return self._events_sent + self._shared().events
+        """Return how many events have been handed over. For any thread."""
+        return self.sent.events
 
     @property
     def bytes_sent(self) -> int:
-        """Return what was handed to the sink, compressed where the stream is."""
-        return self._bytes_sent + self._shared().encoded
+        """Return what was handed to the sink, compressed where the stream is. For any thread."""
+        return self.sent.encoded
 
     @property
     def bytes_saved(self) -> int:
         """Return what compression has made of that less; it can cost a few where all messages are small."""
-        shared = self._shared()
-        return self._bytes_saved + shared.plain - shared.encoded
-
-    def _shared(self) -> Count:
-        """Return what has come by the cohort that the stream is in."""
-        return NOTHING if self._cohort is None else self._cohort.count.since(self._joined_at)
+        sent = self.sent
+        return sent.plain - sent.encoded
 
     @property
     def is_open(self) -> bool:
@@ -210,6 +215,7 @@ class Subscription:
     def admit(self, opening: Opening) -> None:
         """Take what the request's thread has read; the stream is still pending."""
         self.opening = opening
+        self.topics = opening.topics
         self._position = opening.position
 
     def open(self, sink: Sink, first: bytes, ticks: Iterable[bytes]) -> None:
@@ -221,16 +227,26 @@ class Subscription:
         parts = [first]
         if opening.reset:
             parts.append(frames.reset(opening.since))
-        events = [*opening.replay, *(early for early in self._early or () if early[0] > self._position)]
+        events = [
+            *opening.replay,
+            *(
+                (event_id, chunk)
+                for event_id, topic, chunk in self._early or ()
+                if self._missed(event_id, topic)
+            ),
+        ]
         parts.extend(chunk for _, chunk in events)
         parts.extend(ticks)
         self._early = None
         self._held_bytes = 0
         if events:
             self._position = max(self._position, events[-1][0])
-        self._events_sent += len(events)
+        self._note(Count(events=len(events)))
         self.opening = replace(opening, replay=())
         self._write(b"".join(parts))
+
+    def _missed(self, event_id: int, topic: str) -> bool:
+        return event_id > self._position and topic in self.topics
 
     # --- in company ----------------------------------------------------------------------------
     def write_shared(self, position: int) -> Write | None:
@@ -245,8 +261,7 @@ class Subscription:
     def join(self, cohort: Cohort, write: Write) -> None:
         """Get what ``cohort`` gets, from now on."""
         cohort.add(self, write)
-        self._cohort = cohort
-        self._joined_at = cohort.count
+        self._account = (self._account[0], cohort, cohort.count)
 
     def fall_behind(self, wire: bytes) -> None:
         """Called by the cohort: the socket has not taken ``wire`` of what the others got."""
@@ -261,32 +276,33 @@ class Subscription:
         self.lose(End.WRITE_FAILED)
 
     def _leave(self) -> None:
-        cohort = self._cohort
+        own, cohort, joined = self._account
         if cohort is None:
             return
         cohort.discard(self)
-        shared = self._shared()
-        self._events_sent += shared.events
-        self._bytes_sent += shared.encoded
-        self._bytes_saved += shared.plain - shared.encoded
-        self._cohort = None
+        shared = cohort.count.since(joined)
+        self._account = (own.plus(shared), None, NOTHING)
         self._position = max(self._position, cohort.position)
         if shared.plain and self.ended is None:
-            self.encoding.passed(self._joined_at.checksum, cohort.count.checksum, shared.plain)
+            self.encoding.passed(joined.checksum, cohort.count.checksum, shared.plain)
         self.on_leave(self)
 
+    def _note(self, sent: Count) -> None:
+        own, cohort, joined = self._account
+        self._account = (own.plus(sent), cohort, joined)
+
     # --- delivery ------------------------------------------------------------------------------
-    def offer_event(self, event_id: int, chunk: bytes) -> None:
+    def offer_event(self, event_id: int, topic: str, chunk: bytes) -> None:
         """Take one event of a topic of this stream; one that it has had already is passed over."""
         if self.ended is not None:
             return
         if self._sink is None:
             self._early = self._early or []
-            self._early.append((event_id, chunk))
+            self._early.append((event_id, topic, chunk))
             self._hold_bytes(len(chunk))
         elif event_id > self._position:
             self._position = event_id
-            self._events_sent += 1
+            self._note(_ONE_EVENT)
             self.offer(chunk)
 
     def offer_tick(self, node: str, at: str, changed: dict[str, list[float]], chunk: bytes) -> None:
@@ -340,8 +356,7 @@ class Subscription:
             return
         self._leave()
         encoded = self.encoding.encode(chunk)
-        self._bytes_sent += len(encoded)
-        self._bytes_saved += len(chunk) - len(encoded)
+        self._note(Count(encoded=len(encoded), plain=len(chunk)))
         try:
             self._sink.write(encoded)
         except Exception as error:

@@ -1,6 +1,7 @@
 """The stream, and the notice by which a page that goes away ends it."""
 
 import logging
+import re
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -13,24 +14,24 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
-from medimgr.events import connections, figures, sources
+from medimgr.events import connections, figures
+from medimgr.events.admission import Applicant
 from medimgr.events.broadcaster import current
-from medimgr.events.connections import Arrival
 from medimgr.events.encoding import chosen
-from medimgr.events.exceptions import DatabaseAway, NeedsAsgi, ShuttingDown, SignInFirst, StreamRefused
+from medimgr.events.exceptions import NeedsAsgi, ShuttingDown, SignInFirst
 from medimgr.events.models import new_token
-from medimgr.events.replay import read_replay
 from medimgr.events.response import EventStreamResponse
-from medimgr.events.subscription import End, Listener, Opening, Subscription
-from medimgr.events.terms import Terms, read_terms
-from medimgr.events.topics import known, model_of, visible
-from medimgr.lib.access import demand
+from medimgr.events.subscription import End
+from medimgr.events.terms import read_terms
+from medimgr.events.topics import known
 from medimgr.lib.client_address import client_address
 from medimgr.lib.problem_response import problem_response
 from medimgr.lib.problems import Problem
 
 logger = logging.getLogger(__name__)
 
+_SESSION_KEY = re.compile("[a-z0-9]{8,40}")
+"""As Django makes them. Anything else would be no session, and PostgreSQL refuses some of it."""
 STREAM_KEY = "medimgr.stream"
 """Where the ASGI scope names the subscription, so that :mod:`medimgr.asgi` can end it in every case."""
 _LONGEST_NOTICE = 4096
@@ -41,34 +42,41 @@ _LONGEST_TOKEN = 64
 async def stream(request: HttpRequest) -> HttpResponseBase:
     """Open a stream: sign-in, permission per topic, a place under the limits, replay, and on from there.
 
-    Refusals are ``application/problem+json`` without a redirect, which an EventSource could not use.
+    Refusals are ``application/problem+json`` without a redirect, which an EventSource could not use. Needs no
+    middleware: who it is that asks is found out together with all others who ask at the moment.
     """
     try:
         return await _open(request)
     except Problem as problem:
         return _refusal(problem)
-    except (DatabaseError, InterfaceError) as error:
-        logger.warning("A stream was refused, since the database did not answer: %s", error)
-        return _refusal(DatabaseAway())
 
 
 async def _open(request: HttpRequest) -> EventStreamResponse:
     scope: dict[str, Any] | None = getattr(request, "scope", None)
     if scope is None:
         raise NeedsAsgi
-    user = await request.auser()
-    if not user.is_authenticated:
-        raise SignInFirst("Sign in, then open the page again.")
     terms = read_terms(request.GET.dict(), request.headers.get("Last-Event-ID", ""))
     broadcaster = current()
     await broadcaster.ready()
-    topics = await sync_to_async(visible)(user, known()) if terms.topics is None else terms.topics
+    session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+    if not _SESSION_KEY.fullmatch(session_key):
+        raise SignInFirst("Sign in, then open the page again.")
     # Subscribed first and read second: what is published in between is in both, never in neither.
-    encoding = chosen(request.headers.get("Accept-Encoding", ""))
-    subscription = broadcaster.subscribe(new_token(), topics, encoding)
+    subscription = broadcaster.subscribe(
+        new_token(),
+        known() if terms.topics is None else terms.topics,
+        chosen(request.headers.get("Accept-Encoding", "")),
+    )
     scope[STREAM_KEY] = subscription
+    address = client_address(
+        request.META.get("REMOTE_ADDR", ""),
+        request.headers.get("X-Forwarded-For", ""),
+        settings.MEDIMGR_TRUSTED_PROXIES,
+    )
     try:
-        opening = await sync_to_async(_admit)(request, user, terms, subscription)
+        opening = await broadcaster.desk.admit(
+            Applicant(subscription, session_key, address, terms, request.GET.dict())
+        )
         broadcaster.admit(subscription, opening)
         if subscription.ended is not None:
             raise ShuttingDown
@@ -76,51 +84,6 @@ async def _open(request: HttpRequest) -> EventStreamResponse:
         subscription.lose()
         raise
     return EventStreamResponse(broadcaster, subscription)
-
-
-def _admit(request: HttpRequest, user: Any, terms: Terms, subscription: Subscription) -> Opening:
-    """Check what the user may see, take a place, read the replay. In the request's thread."""
-    for topic in sorted(subscription.topics):
-        demand(user, "view", model_of(topic))
-    wanted = tuple(sources.open_wanted(user, request.GET.dict()))
-    arrival = Arrival(
-        token=subscription.token,
-        user=user,
-        address=client_address(
-            request.META.get("REMOTE_ADDR", ""),
-            request.headers.get("X-Forwarded-For", ""),
-            settings.MEDIMGR_TRUSTED_PROXIES,
-        ),
-        page=terms.page,
-        topics=sorted(subscription.topics),
-    )
-    subscription.has_row = True
-    try:
-        connection = connections.take_place(arrival)
-    except StreamRefused:
-        subscription.has_row = False
-        raise
-    replay = read_replay(subscription.topics, terms.since)
-    if subscription.ended is not None:
-        # The client left meanwhile, and the row may have come after its removal.
-        connections.give_back({subscription.token: subscription.ended})
-    rights = {("view", model_of(topic)) for topic in subscription.topics}
-    for source in wanted:
-        rights |= source.rights
-    return Opening(
-        connection=connection,
-        position=replay.position,
-        since=replay.since,
-        replay=replay.events,
-        reset=replay.reset,
-        listener=Listener(
-            user_id=user.pk,
-            session_key=request.session.session_key or "",
-            auth_hash=user.get_session_auth_hash(),
-            rights=frozenset(rights),
-        ),
-        sources=wanted,
-    )
 
 
 def _refusal(problem: Problem) -> HttpResponse:

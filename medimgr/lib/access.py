@@ -43,12 +43,16 @@ class NotAllowed(Problem):
     code = "not-permitted"
     status = 403
 
+    @classmethod
+    def for_want_of(cls, wanted: str) -> "NotAllowed":
+        """Return the refusal of somebody who lacks the permission ``wanted``."""
+        return cls(
+            f"This needs a staff account with the permission {wanted!r}. Ask an administrator to grant it."
+        )
+
 
 def demand(user: AbstractBaseUser | AnonymousUser, verb: str, obj: Model | type[Model]) -> None:
     """Raise NotAllowed, naming the missing permission, unless ``user`` may do ``verb``. See :func:`may`."""
     if not may(user, verb, obj):
         model = obj if isinstance(obj, type) else type(obj)
-        raise NotAllowed(
-            f"This needs a staff account with the permission {permission(verb, model)!r}. "
-            "Ask an administrator to grant it."
-        )
+        raise NotAllowed.for_want_of(permission(verb, model))

@@ -263,7 +263,7 @@ def disconnected() -> None:
 
 async def test_a_stream_is_refused_while_the_database_is_away(ours: Any, disconnected: None) -> None:
     with outage(database_url()):
-        status, headers = await Caller(ours, "any-session").refused()
+        status, headers = await Caller(ours, "anysession").refused()
     assert status == 503
     assert headers[b"Retry-After"] == b"5"
 

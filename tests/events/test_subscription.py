@@ -54,6 +54,7 @@ def event(event_id: int, size: int = 0) -> bytes:
 def opening(since: int, position: int, *replayed: int, reset: bool = False) -> Opening:
     return Opening(
         connection=1,
+        topics=frozenset({"service"}),
         position=position,
         since=since,
         replay=tuple((number, event(number)) for number in replayed),
@@ -81,17 +82,17 @@ class Scene:
 async def test_what_happens_while_the_replay_is_read_is_neither_lost_nor_doubled() -> None:
     scene = Scene()
     for number in (8, 9, 10, 11):  # 8 and 9 are in the replay too
-        scene.stream.offer_event(number, event(number))
+        scene.stream.offer_event(number, "service", event(number))
     scene.open(opening(5, 9, 6, 7, 8, 9))
-    scene.stream.offer_event(11, event(11))
-    scene.stream.offer_event(12, event(12))
+    scene.stream.offer_event(11, "service", event(11))
+    scene.stream.offer_event(12, "service", event(12))
     assert scene.sink.ids() == [6, 7, 8, 9, 10, 11, 12]
     assert scene.stream.events_sent == 7
 
 
 async def test_a_reset_comes_after_the_greeting_and_before_anything_else() -> None:
     scene = Scene()
-    scene.stream.offer_event(21, event(21))
+    scene.stream.offer_event(21, "service", event(21))
     scene.open(opening(20, 20, reset=True))
     assert [message.name for message in scene.sink.read()] == ["hello", "reset", "service"]
 
@@ -101,7 +102,7 @@ async def test_events_wait_for_a_client_that_reads_slowly_and_keep_their_order()
     scene.open(opening(0, 0))
     scene.sink.stuck = True
     for number in range(1, 6):
-        scene.stream.offer_event(number, event(number))
+        scene.stream.offer_event(number, "service", event(number))
     assert scene.sink.ids() == [1]
     scene.stream.resume()
     assert scene.sink.ids() == [1, 2]
@@ -131,7 +132,7 @@ async def test_a_client_that_never_reads_is_dropped_at_the_bound() -> None:
     number = 0
     while not scene.ends:
         number += 1
-        scene.stream.offer_event(number, event(number, 10_000))
+        scene.stream.offer_event(number, "service", event(number, 10_000))
         assert scene.stream.held_bytes <= subscription.MAX_HELD_BYTES
     assert scene.ends == [End.LAGGING]
     assert number * 10_000 > subscription.MAX_HELD_BYTES * 0.95
@@ -142,7 +143,7 @@ async def test_a_client_that_never_reads_is_dropped_at_the_bound() -> None:
 async def test_a_stream_that_nobody_opens_is_bounded_too() -> None:
     scene = Scene()
     for number in range(200):
-        scene.stream.offer_event(number, event(number, 10_000))
+        scene.stream.offer_event(number, "service", event(number, 10_000))
     assert scene.ends == [End.LAGGING]
     assert scene.sink.chunks == []
 
@@ -153,7 +154,7 @@ async def test_a_stream_ends_once_and_says_so_once() -> None:
     scene.stream.end(End.SESSION_ENDED)
     scene.stream.end(End.SHUTDOWN)
     scene.stream.lose()
-    scene.stream.offer_event(1, event(1))
+    scene.stream.offer_event(1, "service", event(1))
     scene.stream.resume()
     assert scene.ends == [End.SESSION_ENDED]
     assert [message.name for message in scene.sink.read()] == ["hello", "bye"]
@@ -181,7 +182,7 @@ async def test_a_broken_connection_ends_its_own_stream_and_raises_nothing() -> N
     scene = Scene()
     scene.open(opening(0, 0))
     scene.sink.broken = True
-    scene.stream.offer_event(1, event(1))
+    scene.stream.offer_event(1, "service", event(1))
     assert scene.ends == [End.WRITE_FAILED]
 
 
@@ -199,7 +200,7 @@ async def test_another_log_after_an_outage_starts_the_count_anew() -> None:
     scene = Scene()
     scene.open(opening(900, 900))
     scene.stream.start_over(3)
-    scene.stream.offer_event(4, event(4))
+    scene.stream.offer_event(4, "service", event(4))
     assert [message.name for message in scene.sink.read()] == ["hello", "reset", "service"]
 
 
@@ -213,15 +214,15 @@ def test_a_client_gets_every_event_once_and_in_order(before: int, known: int, st
     async def play() -> None:
         scene = Scene()
         for number in range(1, before + 1):
-            scene.stream.offer_event(number, event(number))
+            scene.stream.offer_event(number, "service", event(number))
         scene.open(opening(0, known, *range(1, known + 1)))
         newest = max(before, known)
         for step in steps:
             if step == "event":
                 newest += 1
-                scene.stream.offer_event(newest, event(newest))
+                scene.stream.offer_event(newest, "service", event(newest))
             elif step == "again":
-                scene.stream.offer_event(newest, event(newest))
+                scene.stream.offer_event(newest, "service", event(newest))
             elif step == "tick":
                 scene.stream.offer_tick(
                     "n", "at", {"k": [1.0, 1.0]}, frames.tick("n", "at", {"k": [1.0, 1.0]})

@@ -21,6 +21,7 @@ from medimgr.events.daphne_transport import before_shutdown
 from medimgr.events.encoding import Encoding
 from medimgr.events.exceptions import DatabaseAway, ShuttingDown
 from medimgr.events.housekeeping import Checkup, Housekeeping, Progress
+from medimgr.events.reader_watch import watch_over
 from medimgr.events.sources import Outlet
 from medimgr.events.subscription import End, Opening, Sink, Subscription, jitter
 from medimgr.events.tail import Batch, Measured, Reader
@@ -61,6 +62,7 @@ class Broadcaster:
         )
         self._reader.start()
         self.housekeeping.start()
+        self._watch = watch_over(self._reader, self.housekeeping)
         self._beat = background(self._beat_on(), name="stream-heartbeat", on_death=self._fail)
         atexit.register(self._stop_threads)
         before_shutdown(self.aclose)
@@ -287,6 +289,7 @@ class Broadcaster:
             return
         self._closing = True
         self._beat.cancel()
+        self._watch.cancel()
         for stream in list(self._streams.values()):
             stream.end(End.SHUTDOWN)
         await asyncio.get_running_loop().run_in_executor(None, self._stop_threads)

@@ -19,6 +19,7 @@ from django.core.handlers.asgi import ASGIHandler
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "medimgr.settings")
 django.setup(set_prefix=False)
 
+from medimgr.client_line import ClientLine  # noqa: E402
 from medimgr.events.daphne_transport import Send  # noqa: E402  (models need the apps to be loaded)
 from medimgr.events.response import EventStreamResponse  # noqa: E402
 from medimgr.events.subscription import End, Subscription  # noqa: E402
@@ -49,13 +50,14 @@ class StreamHandler(ASGIHandler):
             return
         # In a task of its own: a server that stops cancels the application, and Django's handler would
         # leave its own tasks behind. This way the stream ends, and the handler with it, as always.
-        work = asyncio.create_task(self._serve(scope, receive, send))
+        line = ClientLine(receive)
+        work = asyncio.create_task(self._serve(scope, line, send))
         try:
             await asyncio.shield(work)
         except asyncio.CancelledError:
             stream: Subscription | None = scope.get(STREAM_KEY)
             if stream is None or not stream.is_open:
-                work.cancel()
+                line.cut()
             else:
                 stream.end(End.SHUTDOWN)
             await asyncio.wait([work], timeout=GOODBYE_SECONDS)

@@ -34,6 +34,7 @@ MEDIMGR_WEB_MAX_AGE_SECONDS = env.seconds("MEDIMGR_WEB_MAX_AGE_SECONDS", 86_400.
 MEDIMGR_WEB_MAX_MEMORY_MB = env.number("MEDIMGR_WEB_MAX_MEMORY_MB", 512)
 MEDIMGR_WEB_MAX_REQUESTS = env.number("MEDIMGR_WEB_MAX_REQUESTS", 0)
 MEDIMGR_WEB_DRAIN_SECONDS = env.seconds("MEDIMGR_WEB_DRAIN_SECONDS", 10.0, least=1.0)
+MEDIMGR_METRICS_TOKEN = env.optional_secret("MEDIMGR_METRICS_TOKEN", least=16)
 MEDIMGR_EVENT_KEEP_HOURS = env.number("MEDIMGR_EVENT_KEEP_HOURS", 24, least=1)
 MEDIMGR_OPERATION_KEEP_HOURS = env.number("MEDIMGR_OPERATION_KEEP_HOURS", 1)
 # The chore keeps what an operator may still ask about; the command's own default is an hour.

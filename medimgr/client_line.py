@@ -27,16 +27,19 @@ class ClientLine:
         """Return the next message of the client; once the line is cut, that it has gone."""
         if self._cut:
             return _GONE
-        self._listening = asyncio.current_task()
+        listening = self._listening = asyncio.current_task()
         try:
             return await self._receive()
         except asyncio.CancelledError:
-            if self._cut and self._listening is not None:
-                self._listening.uncancel()
-                return _GONE
-            raise
+            if listening is None or not self._was_cut():
+                raise
+            listening.uncancel()
+            return _GONE
         finally:
             self._listening = None
+
+    def _was_cut(self) -> bool:
+        return self._cut
 
     def cut(self) -> None:
         """Tell whoever listens, and whoever will, that the client has gone. Idempotent."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from medimgr.events import frames
 from medimgr.events.log import last_event_id
@@ -10,6 +11,22 @@ from medimgr.events.models import Event
 MAX_REPLAY = 1000
 MAX_REPLAY_BYTES = 1024 * 1024
 """A client that missed more than either is better served with a snapshot."""
+
+
+EventRow = tuple[int, str, str, dict[str, Any]]
+"""Id, topic, key and data of one event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """The events after ``since`` up to ``position``, or a reset where that cannot be told completely."""
+
+    since: int
+    position: int
+    rows: tuple[EventRow, ...] = ()
+    chunks: tuple[bytes, ...] = ()
+    """The rows as a stream gets them."""
+    reset: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +40,13 @@ class Replay:
 
 
 def read_replay(topics: Iterable[str], since: int | None) -> Replay:
+    """Return what :func:`read_missed` does, as a stream gets it. Three queries."""
+    missed = read_missed(topics, since)
+    events = tuple((row[0], chunk) for row, chunk in zip(missed.rows, missed.chunks, strict=True))
+    return Replay(missed.since, missed.position, events, missed.reset)
+
+
+def read_missed(topics: Iterable[str], since: int | None) -> Missed:
     """Return what was published on ``topics`` after event ``since``; None means "from now on".
 
     A reset where that cannot be told completely: the log no longer reaches back, ``since`` is ahead of
@@ -30,15 +54,15 @@ def read_replay(topics: Iterable[str], since: int | None) -> Replay:
     """
     newest = last_event_id()
     if since is None:
-        return Replay(newest, newest)
+        return Missed(newest, newest)
     if not _reaches_back(since, newest):
-        return Replay(newest, newest, reset=True)
+        return Missed(newest, newest, reset=True)
     missed = Event.objects.after(since).on(topics).filter(id__lte=newest)
-    rows = missed.values_list("id", "topic", "key", "data")[: MAX_REPLAY + 1]
-    events = tuple((row[0], frames.event(*row)) for row in rows)
-    if len(events) > MAX_REPLAY or sum(len(chunk) for _, chunk in events) > MAX_REPLAY_BYTES:
-        return Replay(newest, newest, reset=True)
-    return Replay(since, newest, events)
+    rows = tuple(missed.values_list("id", "topic", "key", "data")[: MAX_REPLAY + 1])
+    chunks = tuple(frames.event(*row) for row in rows)
+    if len(rows) > MAX_REPLAY or sum(map(len, chunks)) > MAX_REPLAY_BYTES:
+        return Missed(newest, newest, reset=True)
+    return Missed(since, newest, rows, chunks)
 
 
 def _reaches_back(since: int, newest: int) -> bool:

@@ -1,13 +1,13 @@
 """The streams in the terms of Prometheus."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.conf import settings
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from medimgr.events.exceptions import StreamRefused
-from medimgr.events.figures import HEARTBEAT, TICK
+from medimgr.events.figures import KINDS
 from medimgr.events.histogram import added_up
 from medimgr.events.log import last_event_id
 from medimgr.events.subscription import End
@@ -100,7 +100,7 @@ def _counters(counted: Mapping[str, Any]) -> Iterator[Metric]:
     )
 
 
-def _by_word(name: str, words: str, label: str, counts: Mapping[str, int], known: list[str]) -> Metric:
+def _by_word(name: str, words: str, label: str, counts: Mapping[str, int], known: Iterable[str]) -> Metric:
     """Return a counter by ``label``. The known ones are there from the start, so that a rate is known."""
     family = CounterMetricFamily(name, words, labels=[label])
     for word in sorted({*known, *counts}):
@@ -108,5 +108,4 @@ def _by_word(name: str, words: str, label: str, counts: Mapping[str, int], known
     return family
 
 
-KINDS = ["event", TICK, HEARTBEAT]
 REFUSALS = sorted({"not-permitted", *(problem.code for problem in StreamRefused.__subclasses__())})

@@ -10,6 +10,7 @@ from typing import Any
 from csp.constants import NONE, SELF
 
 from medimgr.environment import Environment, default_node_name
+from medimgr.postgresql_options import postgresql_options
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment(BASE_DIR / ".env")
@@ -53,8 +54,7 @@ if _database.get("ENGINE") == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
-    # A server that is away is reported within seconds, instead of holding every request for minutes.
-    _database["OPTIONS"] = {"connect_timeout": 5} | _database.get("OPTIONS", {})
+    _database["OPTIONS"] = postgresql_options(_database.get("OPTIONS", {}))
 DATABASES = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

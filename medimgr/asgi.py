@@ -21,7 +21,8 @@ from django.core.handlers.exception import response_for_exception
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "medimgr.settings")
 django.setup(set_prefix=False)
 
-from medimgr.events.daphne_transport import Send, request_behind  # noqa: E402  (models need the apps to be loaded)
+from medimgr.client_line import ClientLine  # noqa: E402  (models need the apps to be loaded)
+from medimgr.events.daphne_transport import Send, request_behind  # noqa: E402
 from medimgr.events.response import EventStreamResponse, release_database  # noqa: E402
 from medimgr.events.subscription import End, Subscription  # noqa: E402
 from medimgr.events.views import STREAM_KEY  # noqa: E402
@@ -101,13 +102,14 @@ class StreamHandler(ASGIHandler):
         """Have Django answer. Of a stream that is the beginning, unless Django has to iterate it."""
         # In a task of its own: a server that stops cancels the application, and Django's handler would
         # leave its own tasks behind. This way the stream ends, and the handler with it, as always.
-        work = asyncio.create_task(self._handle(scope, receive, send))
+        line = ClientLine(receive)
+        work = asyncio.create_task(self._handle(scope, line, send))
         try:
             await asyncio.shield(work)
         except asyncio.CancelledError:
             stream: Subscription | None = scope.get(STREAM_KEY)
             if stream is None or not stream.is_open:
-                work.cancel()
+                line.cut()
             else:
                 stream.end(End.SHUTDOWN)
             await asyncio.wait([work], timeout=GOODBYE_SECONDS)

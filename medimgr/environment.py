@@ -89,6 +89,20 @@ class Environment:
 
     def secret(self, name: str, *, remedy: str) -> str:
         """Return a secret from ``name`` or from the file named by ``name_FILE``. There is no default."""
+        value = self._secret_text(name)
+        if value == "":
+            self._faults.append(f"{name} is not set. {remedy}")
+        return value or ""
+
+    def optional_secret(self, name: str, *, least: int) -> str:
+        """Return a secret of at least so many characters, from ``name`` or ``name_FILE``; empty for none."""
+        value = self._secret_text(name) or ""
+        if 0 < len(value) < least:
+            self._faults.append(f"{name} is too short to be a secret. Write {least} characters or more.")
+        return value
+
+    def _secret_text(self, name: str) -> str | None:
+        """Return the secret, None where its file cannot be read, which is a fault."""
         path = self.text(f"{name}_FILE")
         if path:
             try:
@@ -96,11 +110,9 @@ class Environment:
             except (OSError, UnicodeDecodeError) as error:
                 reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
                 self._faults.append(f"{name}_FILE={path}: cannot be read ({reason}).")
-                return ""
+                return None
         else:
             value = self.text(name)
-        if not value:
-            self._faults.append(f"{name} is not set. {remedy}")
         return value
 
     def database(self, name: str, default: str) -> dict[str, Any]:

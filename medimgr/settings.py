@@ -10,6 +10,7 @@ from typing import Any
 from csp.constants import NONE, SELF
 
 from medimgr.environment import Environment, default_node_name
+from medimgr.postgresql_options import postgresql_options
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment(BASE_DIR / ".env")
@@ -35,6 +36,7 @@ MEDIMGR_WEB_MAX_AGE_SECONDS = env.seconds("MEDIMGR_WEB_MAX_AGE_SECONDS", 86_400.
 MEDIMGR_WEB_MAX_MEMORY_MB = env.number("MEDIMGR_WEB_MAX_MEMORY_MB", 512)
 MEDIMGR_WEB_MAX_REQUESTS = env.number("MEDIMGR_WEB_MAX_REQUESTS", 0)
 MEDIMGR_WEB_DRAIN_SECONDS = env.seconds("MEDIMGR_WEB_DRAIN_SECONDS", 10.0, least=1.0)
+MEDIMGR_METRICS_TOKEN = env.optional_secret("MEDIMGR_METRICS_TOKEN", least=16)
 MEDIMGR_EVENT_KEEP_HOURS = env.number("MEDIMGR_EVENT_KEEP_HOURS", 24, least=1)
 MEDIMGR_OPERATION_KEEP_HOURS = env.number("MEDIMGR_OPERATION_KEEP_HOURS", 1)
 # The chore keeps what an operator may still ask about; the command's own default is an hour.
@@ -53,8 +55,7 @@ if _database.get("ENGINE") == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
-    # A server that is away is reported within seconds, instead of holding every request for minutes.
-    _database["OPTIONS"] = {"connect_timeout": 5} | _database.get("OPTIONS", {})
+    _database["OPTIONS"] = postgresql_options(_database.get("OPTIONS", {}))
 DATABASES = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -5,7 +5,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
-from medimgr import health
+from medimgr import health, metrics
 from medimgr.api import api, unknown_address
 
 admin.site.site_header = "medimgr administration"
@@ -26,6 +26,7 @@ urlpatterns = [
     re_path(r"^api(?:/.*)?$", unknown_address),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
 ]
 
 handler400 = "medimgr.error_pages.bad_request"

@@ -183,9 +183,14 @@ class Instance:
         self.processes.append(process)
         return process
 
-    def daphne(self, port: int, **variables: str) -> RunningProcess:
-        """Start one Daphne on ``port`` of loopback and wait until it accepts connections."""
-        command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port)]
+    def daphne(
+        self, port: int, *, program: tuple[str, ...] = ("daphne",), **variables: str
+    ) -> RunningProcess:
+        """Start one Daphne on ``port`` of loopback and wait until it accepts connections.
+
+        ``program`` is the module to run, with its first arguments, which takes Daphne's after them.
+        """
+        command = [sys.executable, "-m", *program, "-b", "127.0.0.1", "-p", str(port)]
         process = self.start_command(
             [*command, "medimgr.asgi:application"], name=f"daphne-{port}", **variables
         )

@@ -13,9 +13,12 @@ from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Router
 
-from medimgr.events import connections, schemas, traffic
+from medimgr.events import connections, quality, schemas, traffic
+from medimgr.events.figures import KINDS
 from medimgr.events.log import last_event_id, publish
-from medimgr.events.models import Connection, Event, StreamWorker
+from medimgr.events.models import Connection, Event
+from medimgr.events.survey import Standing, Survey
+from medimgr.events.verdict import judge
 from medimgr.lib.access import demand
 from medimgr.lib.units import iso
 
@@ -23,33 +26,77 @@ router = Router(tags=["events"])
 
 TEST_KEY = "test"
 HOUR = timedelta(hours=1)
-WORKER_SILENT_AFTER = timedelta(seconds=30)
 
 
-@router.get("/stats", response=schemas.StreamStats, summary="Open streams, by user and worker")
+@router.get("/stats", response=schemas.StreamStats, summary="Open streams, and how well they do")
 def stats(request: HttpRequest) -> dict[str, Any]:
-    """Five queries, however many streams are open."""
+    """Six queries, however many streams are open."""
     demand(request.user, "view", Connection)
     now = timezone.now()
     rows = list(Connection.objects.select_related("user", "worker"))
     peak, ended = _peak(), _ended()
+    survey = Survey.take()
+    limit = settings.MEDIMGR_STREAM_MAX_CONNECTIONS
+    verdict = judge(survey, limit)
+    return {
+        "total": len(rows),
+        "pages": sum(row.pages for row in rows),
+        "peak": max(peak, len(rows)),
+        "pool": {
+            "used": len(rows),
+            "free": max(0, limit - len(rows)),
+            "limit": limit,
+            "limit_per_address": settings.MEDIMGR_STREAM_MAX_PER_ADDRESS,
+            "by_address": dict(Counter(row.address for row in rows).most_common()),
+        },
+        "health": {"status": verdict.status, "reason": verdict.reason},
+        **_sent_within_hour(now),
+        **_quality(survey),
+        "by_user": dict(Counter(row.user.get_username() for row in rows).most_common()),
+        "by_worker": dict(Counter(str(row.worker) for row in rows).most_common()),
+        "disconnects": sum(ended.values()),
+        "disconnects_by_reason": ended,
+        "limit": limit,
+        "limit_per_address": settings.MEDIMGR_STREAM_MAX_PER_ADDRESS,
+        "connections": [_shown(row, now) for row in rows],
+    }
+
+
+def _sent_within_hour(now: datetime) -> dict[str, Any]:
     sent = traffic.within_hour(now)
     plain = sent.bytes + sent.saved
     return {
-        "total": len(rows),
-        "peak": max(peak, len(rows)),
         "events_sent_last_hour": sent.events,
         "bytes_sent_last_hour": sent.bytes,
         "bytes_saved_last_hour": sent.saved,
         "saved_percent": round(100 * sent.saved / plain, 1) if plain else 0.0,
         "events_published_last_hour": Event.objects.filter(at__gte=now - HOUR).count(),
-        "by_user": dict(Counter(row.user.get_username() for row in rows)),
-        "by_worker": dict(Counter(str(row.worker) for row in rows)),
-        "disconnects": sum(ended.values()),
-        "disconnects_by_reason": ended,
-        "limit": settings.MEDIMGR_STREAM_MAX_CONNECTIONS,
-        "limit_per_address": settings.MEDIMGR_STREAM_MAX_PER_ADDRESS,
-        "connections": [_shown(row, now) for row in rows],
+    }
+
+
+def _quality(survey: Survey) -> dict[str, Any]:
+    counted, recent = survey.counted, survey.recent
+    return {
+        "queued_bytes": sum(worker.now.get("queued_bytes", 0) for worker in survey.workers),
+        "latency_ms": {
+            "recent": quality.durations(recent.get("latency", {})),
+            "ever": quality.durations(counted.get("latency", {})),
+        },
+        "errors": {"recent": quality.errors(recent), "ever": quality.errors(counted)},
+        "compression": quality.compression(counted),
+        "delivered": {kind: counted.get("messages", {}).get(kind, 0) for kind in KINDS},
+        "replays": counted.get("replays", 0),
+        "replayed_events": counted.get("replayed_events", 0),
+        "resets": counted.get("resets", 0),
+        "reader": _furthest_behind(survey),
+    }
+
+
+def _furthest_behind(survey: Survey) -> dict[str, Any]:
+    told = [worker.now for worker in survey.workers if worker.alive and "lag_events" in worker.now]
+    return {
+        name: max((now[name] for now in told), default=0)
+        for name in ("lag_events", "lag_seconds", "silent_seconds")
     }
 
 
@@ -78,6 +125,7 @@ def _shown(row: Connection, now: datetime) -> dict[str, Any]:
         "events_sent": row.events_sent,
         "bytes_sent": row.bytes_sent,
         "queued": row.queued,
+        "pages": row.pages,
         "worker": str(row.worker),
     }
 
@@ -107,28 +155,18 @@ def send_test_event(request: HttpRequest) -> dict[str, int]:
 
 @router.get("/health", response=schemas.StreamHealth, summary="Whether streams can be served")
 def stream_health(request: HttpRequest) -> dict[str, Any]:
-    """Two queries."""
+    """Two queries; one more before there is any worker."""
     demand(request.user, "view", Connection)
-    now = timezone.now()
-    workers = list(StreamWorker.objects.annotate(open_streams=Count("connections")).order_by("node", "pid"))
-    alive = [worker for worker in workers if now - worker.seen_at < WORKER_SILENT_AFTER]
-    total = sum(worker.open_streams for worker in workers)
+    survey = Survey.take()
     newest = Event.objects.order_by("-id").first()
-    status, reason = _verdict(len(workers), len(alive), total)
+    verdict = judge(survey, settings.MEDIMGR_STREAM_MAX_CONNECTIONS)
     return {
-        "status": status,
-        "reason": reason,
-        "workers": [
-            {
-                "worker": str(worker),
-                "started_at": iso(worker.started_at),
-                "seen_at": iso(worker.seen_at),
-                "alive": worker in alive,
-                "connections": worker.open_streams,
-            }
-            for worker in workers
-        ],
-        "connections": total,
+        "status": verdict.status,
+        "reason": verdict.reason,
+        "findings": [{"code": finding.code, "words": finding.words} for finding in verdict.findings],
+        "workers": [_worker(standing) for standing in survey.workers],
+        "connections": survey.streams,
+        "pages": survey.pages,
         "limit": settings.MEDIMGR_STREAM_MAX_CONNECTIONS,
         "heartbeat_seconds": settings.MEDIMGR_STREAM_HEARTBEAT_SECONDS,
         "last_event_id": newest.pk if newest else 0,
@@ -136,11 +174,14 @@ def stream_health(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _verdict(workers: int, alive: int, total: int) -> tuple[str, str]:
-    if not workers:
-        return "idle", "No web worker serves streams yet; each reports with its first one."
-    if not alive:
-        return "silent", "The web workers that served streams have stopped reporting. Check manage.py up."
-    if total >= settings.MEDIMGR_STREAM_MAX_CONNECTIONS:
-        return "full", f"All {total} places are taken. Raise MEDIMGR_STREAM_MAX_CONNECTIONS or close pages."
-    return "ok", ""
+def _worker(standing: Standing) -> dict[str, Any]:
+    return {
+        "worker": standing.name,
+        "started_at": iso(standing.started_at),
+        "seen_at": iso(standing.seen_at),
+        "alive": standing.alive,
+        "connections": standing.streams,
+        "pages": standing.pages,
+        "queued_bytes": standing.now.get("queued_bytes", 0),
+        "reader": {name: standing.now.get(name) for name in ("lag_events", "lag_seconds", "silent_seconds")},
+    }

@@ -23,6 +23,7 @@ from medimgr.events.encoding import Encoding
 from medimgr.events.exceptions import DatabaseAway, ShuttingDown
 from medimgr.events.fanout import TICK_TOPIC, Fanout
 from medimgr.events.housekeeping import Checkup, Housekeeping, Progress
+from medimgr.events.reader_watch import watch_over
 from medimgr.events.sources import Outlet
 from medimgr.events.subscription import End, Opening, Sink, Subscription, jitter
 from medimgr.events.tail import Batch, Measured, Reader, Row
@@ -62,6 +63,7 @@ class Broadcaster:
         self.desk = Desk(self._threadsafe)
         self._reader.start()
         self.housekeeping.start()
+        self._watch = watch_over(self._reader, self.housekeeping)
         self._beat = background(self._beat_on(), name="stream-heartbeat", on_death=self._fail)
         atexit.register(self._stop_threads)
         before_shutdown(self.aclose)
@@ -279,6 +281,7 @@ class Broadcaster:
             return
         self._closing = True
         self._beat.cancel()
+        self._watch.cancel()
         for stream in list(self._streams.values()):
             stream.end(End.SHUTDOWN)
         await asyncio.get_running_loop().run_in_executor(None, self._stop_threads)

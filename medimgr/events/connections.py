@@ -224,15 +224,24 @@ def record_pings(pings: Iterable[tuple[int, int, int, int]], at: datetime) -> No
 
 
 def record_progress(progress: Iterable[tuple[int, int, int, int]]) -> None:
-    """Store (primary key, events, bytes, queued bytes) of streams between two heartbeats. One executemany."""
-    values = [(events, size, queued, pk) for pk, events, size, queued in progress]
+    """Store (primary key, events, bytes, queued bytes) of streams between two heartbeats. One statement."""
+    values = list(progress)
     if not values:
         return
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.executemany(
-            "UPDATE events_connection SET events_sent = %s, bytes_sent = %s, queued = %s WHERE id = %s",
-            values,
-        )
+        if connection.vendor == "postgresql":  # a fifth of the time that an executemany takes there
+            columns = [list(column) for column in zip(*values, strict=True)]
+            cursor.execute(
+                "UPDATE events_connection SET events_sent = now.events, bytes_sent = now.bytes, "
+                "queued = now.queued FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[]) "
+                "AS now (id, events, bytes, queued) WHERE events_connection.id = now.id",
+                columns,
+            )
+        else:
+            cursor.executemany(
+                "UPDATE events_connection SET events_sent = %s, bytes_sent = %s, queued = %s WHERE id = %s",
+                [(events, size, queued, pk) for pk, events, size, queued in values],
+            )
 
 
 def _own_rows() -> "Any":

@@ -14,6 +14,7 @@ from medimgr.events.histogram import Histogram
 
 TICK = "tick"
 HEARTBEAT = "heartbeat"
+KINDS = ("event", TICK, HEARTBEAT)
 
 
 class Figures:

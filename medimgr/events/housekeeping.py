@@ -20,6 +20,7 @@ from medimgr.events.standing import no_longer_entitled
 from medimgr.events.subscription import End, Listener
 from medimgr.events.tail import TROUBLE
 from medimgr.lib.loops import LoopGone
+from medimgr.lib.watched_thread import Replaced, Turn, WatchedThread
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ class Housekeeping:
         self._checkups: list[Checkup] | None = None
         self._due = threading.Event()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="stream-housekeeping", daemon=True)
+        self._thread = WatchedThread("stream-housekeeping", self._run, self._note_stuck)
         self._next_renewal = 0.0
         self._in_trouble = False
         self.database_away = False
@@ -86,8 +87,11 @@ class Housekeeping:
         """Remove what is left, with the worker's own row, and end the thread. Idempotent."""
         self._stop.set()
         self._due.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout)
+        self._thread.join(timeout)
+
+    def look(self) -> None:
+        """Have another thread go on where this one is stuck or dead. See reader_watch.py."""
+        self._thread.look()
 
     def remove(self, token: str, reason: End) -> None:
         """Have the row of a stream removed soon. Does not wait."""
@@ -101,15 +105,17 @@ class Housekeeping:
             self._checkups = checkups
         self._due.set()
 
-    def _run(self) -> None:
+    def _run(self, turn: Turn) -> None:
         while not self._stop.is_set():
             self._due.wait(max(0.0, self._next_renewal - time.monotonic()))
             self._stop.wait(GATHER_SECONDS)
             self._due.clear()
             try:
-                self._pass()
+                self._pass(turn)
             except LoopGone:
                 break
+            except Replaced:
+                raise
             except TROUBLE as error:
                 self._note_trouble(error)
             except Exception:
@@ -117,7 +123,7 @@ class Housekeeping:
                 self._stop.wait(RETRY_SECONDS)
         self._leave()
 
-    def _pass(self) -> None:
+    def _pass(self, turn: Turn) -> None:
         if self.database_away:
             # Asking would only wait for timeouts, and SQLite would make an empty file. The connection goes,
             # since SQLite's would stay with a file that has been moved away.
@@ -125,15 +131,20 @@ class Housekeeping:
             self._stop.wait(RETRY_SECONDS)
             self._due.set()
             return
-        self._remove_ended()
+        with turn.asking():
+            self._remove_ended()
         now = time.monotonic()
         if now >= self._next_renewal:
             self._next_renewal = now + connections.RENEW_SECONDS
-            self._renew()
+            with turn.asking():
+                self._renew(turn)
         with self._lock:
             checkups, self._checkups = self._checkups, None
         if checkups:
-            self._look_at(checkups)
+            with turn.asking():
+                ends = self._look_at(checkups)
+            if ends:
+                self._end_tokens(ends)
         self._in_trouble = False
 
     def _remove_ended(self) -> None:
@@ -144,16 +155,19 @@ class Housekeeping:
             for token in ended:
                 self._ended.pop(token, None)
 
-    def _renew(self) -> None:
+    def _renew(self, turn: Turn) -> None:
         connections.forget_dead_workers()
+        turn.heard()
         # Rows first, streams second: a stream is alive before its row exists, and dead before it goes.
         rows = connections.own_tokens()
         live = self._live_tokens()
         with self._lock:
             live.update(self._ended)  # removed in the next pass, each with its own reason
         connections.give_back({token: End.CLOSED for token in rows if token not in live})
+        turn.heard()
         progress = list(self._progress())
         connections.renew_lease(self._ledger, self._now(progress))
+        turn.heard()
         self._record_traffic()
         self._record_progress(progress)
 
@@ -185,7 +199,8 @@ class Housekeeping:
                 self._meter.take_back(added)
                 raise
 
-    def _look_at(self, checkups: list[Checkup]) -> None:
+    def _look_at(self, checkups: list[Checkup]) -> dict[str, End]:
+        """Write down how far these streams have got; return which of them have to end, and why."""
         progress = [Progress(c.connection, c.events_sent, c.bytes_sent, c.queued) for c in checkups]
         connections.record_pings(progress, timezone.now())
         self._written.update({stream.connection: stream for stream in progress})
@@ -193,8 +208,14 @@ class Housekeeping:
         ends = {c.token: End.WORKER_LOST for c in checkups if c.token not in rows}
         unentitled = no_longer_entitled({c.token: c.listener for c in checkups})
         ends.update(dict.fromkeys(unentitled, End.SESSION_ENDED))
-        if ends:
-            self._end_tokens(ends)
+        return ends
+
+    def _note_stuck(self, seconds: float) -> None:
+        logger.warning(
+            "No answer about the rows of streams for %g s, so another thread goes on with them. "
+            "Is the database server frozen, its disk, the network?",
+            seconds,
+        )
 
     def _note_trouble(self, error: Exception) -> None:
         connection.close()

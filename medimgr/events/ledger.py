@@ -140,9 +140,3 @@ def _closed(counted: Tree, left: int, reason: str) -> Tree:
         counted = together([counted, {"ended": {reason: lost}}])
         counted["opened"] = ended + lost
     return counted
-
-
-def of_all(workers: Iterable[StreamWorker]) -> Tree:
-    """Return what these workers and all departed ones have counted. One query."""
-    departed = DepartedFigures.objects.order_by("id").values_list("figures", flat=True).first()
-    return together([departed or {}, *(worker.figures.get("counted", {}) for worker in workers)])

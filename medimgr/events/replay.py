@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from medimgr.events import frames
 from medimgr.events.log import last_event_id
@@ -10,6 +11,22 @@ from medimgr.events.models import Event
 MAX_REPLAY = 1000
 MAX_REPLAY_BYTES = 1024 * 1024
 """A client that missed more than either is better served with a snapshot."""
+
+
+EventRow = tuple[int, str, str, dict[str, Any]]
+"""Id, topic, key and data of one event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """The events after ``since`` up to ``position``, or a reset where that cannot be told completely."""
+
+    since: int
+    position: int
+    rows: tuple[EventRow, ...] = ()
+    chunks: tuple[bytes, ...] = ()
+    """The rows as a stream gets them."""
+    reset: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,40 +43,55 @@ class Replays:
     """Replays read at one moment, for as many streams as begin with it."""
 
     def __init__(self) -> None:
-        """Look how far the log goes. Two queries."""
+        """Look how far the log goes. One query."""
         self._newest = last_event_id()
-        self._oldest = Event.objects.order_by("id").values_list("id", flat=True).first()
         self._read: dict[tuple[frozenset[str], int], Replay] = {}
 
     def read(self, topics: frozenset[str], since: int | None) -> Replay:
-        """Return what was published on ``topics`` after event ``since``; None means "from now on".
+        """Return what :func:`read_missed` does, as a stream gets it. Two queries.
 
-        A reset where that cannot be told completely: the log no longer reaches back, ``since`` is ahead of
-        it (another database, a backup), or more than a thousand events or a MiB was missed. At most one
-        query, none where it has been read before or nothing can be missing.
+        None where it has been read before, or nothing can be missing.
         """
         if since is None or since == self._newest:
             return Replay(self._newest, self._newest)
-        if not self._reaches_back(since):
-            return Replay(self._newest, self._newest, reset=True)
         if (topics, since) not in self._read:
-            self._read[topics, since] = self._missed(topics, since)
+            missed = _missed(topics, since, self._newest)
+            events = tuple((row[0], chunk) for row, chunk in zip(missed.rows, missed.chunks, strict=True))
+            self._read[topics, since] = Replay(missed.since, missed.position, events, missed.reset)
         return self._read[topics, since]
-
-    def _reaches_back(self, since: int) -> bool:
-        if since > self._newest:
-            return False
-        return self._oldest is None or since + 1 >= self._oldest
-
-    def _missed(self, topics: Iterable[str], since: int) -> Replay:
-        missed = Event.objects.after(since).on(topics).filter(id__lte=self._newest)
-        rows = missed.values_list("id", "topic", "key", "data")[: MAX_REPLAY + 1]
-        events = tuple((row[0], frames.event(*row)) for row in rows)
-        if len(events) > MAX_REPLAY or sum(len(chunk) for _, chunk in events) > MAX_REPLAY_BYTES:
-            return Replay(self._newest, self._newest, reset=True)
-        return Replay(since, self._newest, events)
 
 
 def read_replay(topics: Iterable[str], since: int | None) -> Replay:
     """Return one replay, read now: see :meth:`Replays.read`. Three queries at most."""
     return Replays().read(frozenset(topics), since)
+
+
+def read_missed(topics: Iterable[str], since: int | None) -> Missed:
+    """Return what was published on ``topics`` after event ``since``; None means "from now on".
+
+    A reset where that cannot be told completely: the log no longer reaches back, ``since`` is ahead of
+    it (another database, a backup), or more than a thousand events or a MiB was missed. Three queries.
+    """
+    newest = last_event_id()
+    if since is None:
+        return Missed(newest, newest)
+    return _missed(topics, since, newest)
+
+
+def _missed(topics: Iterable[str], since: int, newest: int) -> Missed:
+    if since > newest:
+        return Missed(newest, newest, reset=True)
+    missed = Event.objects.after(since).on(topics).filter(id__lte=newest)
+    rows = tuple(missed.values_list("id", "topic", "key", "data")[: MAX_REPLAY + 1])
+    chunks = tuple(frames.event(*row) for row in rows)
+    if len(rows) > MAX_REPLAY or sum(map(len, chunks)) > MAX_REPLAY_BYTES:
+        return Missed(newest, newest, reset=True)
+    # Asked last: what is pruned while the rows are read would be missing from them without a word.
+    if not _reaches_back(since):
+        return Missed(newest, newest, reset=True)
+    return Missed(since, newest, rows, chunks)
+
+
+def _reaches_back(since: int) -> bool:
+    oldest = Event.objects.order_by("id").values_list("id", flat=True).first()
+    return oldest is None or since + 1 >= oldest

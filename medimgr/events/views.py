@@ -92,6 +92,9 @@ def _refusal(problem: Problem) -> HttpResponse:
     retry_after = getattr(problem, "retry_after", None)
     if retry_after is not None:
         response["Retry-After"] = str(retry_after)
+    # Meant as it is, and no accident: Django would log every one, a 503 as an error.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    logger.info("A stream was refused: %s", problem.code)
     return response
 
 

@@ -1,5 +1,6 @@
 """Real web workers for tests of streams."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,12 +33,21 @@ class Site:
         self.instance = Instance(directory, **settings)
         self.ports: list[int] = []
         self.workers: list[RunningProcess] = []
+        self._ended: list[RunningProcess] = []
 
-    def start_worker(self) -> RunningProcess:
-        """Start one more web worker and wait until it listens."""
+    def start_worker(self, *, fault: str = "") -> RunningProcess:
+        """Start one more web worker and wait until it listens; with ``fault``, one that has it."""
         self.ports.append(free_port())
-        self.workers.append(self.instance.daphne(self.ports[-1]))
+        program = ("tests.properties.faulty_worker", fault) if fault else ("daphne",)
+        self.workers.append(self.instance.daphne(self.ports[-1], program=program))
         return self.workers[-1]
+
+    def restart_worker(self, worker: int, number: signal.Signals = signal.SIGKILL) -> None:
+        """End a web worker with this signal, and start one on its port."""
+        self.workers[worker].signal(number)
+        self.workers[worker].wait(20)
+        self._ended.append(self.workers[worker])
+        self.workers[worker] = self.instance.daphne(self.ports[worker])
 
     def person(self, name: str, *codenames: str, **fields: Any) -> str:
         """Make a member of staff with these permissions and return the key of a new session."""
@@ -87,7 +97,7 @@ class Site:
 
     def assert_quiet(self) -> None:
         """Fail where a worker has written about trouble."""
-        for worker in self.workers:
+        for worker in [*self._ended, *self.workers]:
             output = worker.output()
             for word in (
                 "Traceback",
@@ -101,12 +111,14 @@ class Site:
 
 
 @contextmanager
-def running_site(directory: Path, blocker: DjangoDbBlocker, **variables: str) -> Iterator[Site]:
-    """Run a site with one web worker for the length of the block."""
+def running_site(
+    directory: Path, blocker: DjangoDbBlocker, *, fault: str = "", **variables: str
+) -> Iterator[Site]:
+    """Run a site with one web worker for the length of the block; with ``fault``, a worker that has it."""
     with blocker.unblock():
         site = Site(directory, **variables)
         try:
-            site.start_worker()
+            site.start_worker(fault=fault)
             yield site
         finally:
             site.instance.close()

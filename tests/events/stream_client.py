@@ -41,8 +41,12 @@ class StreamClient:
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(10)
-        self.socket.connect((host, port))
-        self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+        try:
+            self.socket.connect((host, port))
+            self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+        except OSError:
+            self.socket.close()
+            raise
 
     def __enter__(self) -> "StreamClient":
         return self

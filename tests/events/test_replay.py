@@ -1,7 +1,10 @@
 """What a client that comes back is told, and when it has to start from a snapshot."""
 
+import itertools
+from typing import Any
+
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from medimgr.events.log import last_event_id, publish
 from medimgr.events.models import Event
@@ -52,6 +55,22 @@ def test_a_log_that_no_longer_reaches_back_brings_a_reset() -> None:
     Event.objects.filter(id__lte=ids[2]).delete()
     assert read_replay({"service"}, ids[1]).reset
     assert not read_replay({"service"}, ids[2]).reset, "the first that it misses is still there"
+
+
+@pytest.mark.parametrize("moment", range(4))
+def test_what_is_pruned_while_the_replay_is_read_does_not_go_missing_in_silence(moment: int) -> None:
+    ids = publish_many(5)
+    queries = itertools.count()
+
+    def prune_in_between(execute: Any, *query: Any) -> Any:
+        if next(queries) == moment:
+            Event.objects.filter(id__lte=ids[2]).delete()
+        return execute(*query)
+
+    with connection.execute_wrapper(prune_in_between):
+        replay = read_replay({"service"}, ids[0])
+    assert next(queries) > moment or moment == 3, "the log was pruned"
+    assert replay.reset or [number for number, _ in replay.events] == ids[1:]
 
 
 @pytest.mark.parametrize("ahead", [1, IMPOSSIBLE])

@@ -19,13 +19,13 @@ CLONE_NEWNET = 0x40000000
 
 
 class VanishingNetwork:
-    """``here`` is this machine's address in it. Use :func:`vanishing_network`."""
+    """``here`` is this machine's address in it, ``there`` the other one's. Use :func:`vanishing_network`."""
 
     def __init__(self, number: int) -> None:
         self.name = f"medimgr-{number}"
         self._cable = f"mv{number % 10**8}"
         block = number % 200
-        self.here, self._there = f"198.18.{block}.1", f"198.18.{block}.2"
+        self.here, self.there = f"198.18.{block}.1", f"198.18.{block}.2"
 
     def lay(self) -> None:
         """Make the namespace and the cable. Raises CalledProcessError and FileNotFoundError."""
@@ -34,7 +34,7 @@ class VanishingNetwork:
         _ip("link", "add", self._cable, "type", "veth", "peer", "name", far, "netns", self.name)
         _ip("addr", "add", f"{self.here}/30", "dev", self._cable)
         _ip("link", "set", self._cable, "up")
-        _ip("-n", self.name, "addr", "add", f"{self._there}/30", "dev", far)
+        _ip("-n", self.name, "addr", "add", f"{self.there}/30", "dev", far)
         _ip("-n", self.name, "link", "set", far, "up")
 
     def over_there(self, call: Callable[[], T]) -> T:

@@ -10,8 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from medimgr.events import traffic
+from medimgr.events.figures import Figures
 from medimgr.events.log import publish
-from medimgr.events.models import Connection, Event, StreamWorker
+from medimgr.events.models import Connection, DepartedFigures, Event, StreamWorker
 from medimgr.events.traffic import Sent
 from tests.api import client_of
 
@@ -148,3 +149,53 @@ def test_health_says_that_no_place_is_left(viewer: Client, alice: User) -> None:
     body = viewer.get("/api/events/health").json()
     assert body["status"] == "full"
     assert "MEDIMGR_STREAM_MAX_CONNECTIONS" in body["reason"]
+
+
+def test_stats_tell_how_well_streams_do(viewer: Client, alice: User) -> None:
+    figures = Figures()
+    for _ in range(3):
+        figures.opened(replayed_events=2, reset=False)
+    figures.refused("too-many-streams")
+    figures.sent(30, 1000, 4000)
+    for seconds in (0.004, 0.004, 0.2):
+        figures.latency.observe(seconds)
+    counted = figures.counted()
+    worker = make_worker(1)
+    worker.figures = {
+        "counted": counted,
+        "now": {
+            "recent": counted, "queued_bytes": 300, "lag_events": 4, "lag_seconds": 0.5, "silent_seconds": 0.2
+        },
+    }  # fmt: skip
+    worker.save()
+    DepartedFigures.objects.create(figures=counted)
+    Connection.objects.filter(pk=open_stream(alice, worker).pk).update(pages=4)
+    open_stream(alice, worker)
+    body = viewer.get("/api/events/stats").json()
+    assert (body["total"], body["pages"]) == (2, 5)
+    assert [row["pages"] for row in body["connections"]] == [4, 1]
+    assert body["pool"] == {
+        "used": 2, "free": 498, "limit": 500, "limit_per_address": 10, "by_address": {"127.0.0.1": 2},
+    }  # fmt: skip
+    assert body["health"] == {"status": "ok", "reason": ""}
+    assert body["latency_ms"]["recent"]["count"] == 3
+    assert body["latency_ms"]["ever"]["count"] == 6
+    assert 3 < body["latency_ms"]["recent"]["p50"] < 5 < body["latency_ms"]["recent"]["p99"] <= 250
+    assert body["errors"]["recent"]["error_percent"] == 25.0
+    assert body["errors"]["ever"]["refused_by_reason"] == {"too-many-streams": 2}
+    assert body["compression"] == {"bytes_plain": 10_000, "bytes_sent": 2000, "saved_percent": 80.0}
+    assert body["delivered"] == {"event": 60, "tick": 0, "heartbeat": 0}
+    assert (body["replays"], body["replayed_events"], body["resets"]) == (6, 12, 0)
+    assert body["queued_bytes"] == 300
+    assert body["reader"] == {"lag_events": 4, "lag_seconds": 0.5, "silent_seconds": 0.2}
+
+
+def test_health_names_the_reader_that_is_stuck(viewer: Client) -> None:
+    worker = make_worker(1)
+    worker.figures = {"counted": {}, "now": {"lag_events": 9, "lag_seconds": 44.0, "silent_seconds": 44.0}}
+    worker.save()
+    body = viewer.get("/api/events/health").json()
+    assert body["status"] == "degraded"
+    assert [finding["code"] for finding in body["findings"]] == ["reader-stuck"]
+    assert body["reason"] == body["findings"][0]["words"]
+    assert body["workers"][0]["reader"]["lag_events"] == 9

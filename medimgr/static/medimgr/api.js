@@ -49,6 +49,7 @@
     services: () => request("GET", "/api/services?limit=10000"),
     service: (key) => request("GET", of(key)),
     history: (key) => request("GET", `${of(key)}/history?limit=50`),
+    log: (key, which) => request("GET", `${of(key)}/log?${new URLSearchParams(which)}`),
     act: (key, verb, body) => request("POST", `${of(key)}/${verb}`, body),
     batch: (verb, keys, reason, rolling = false) => request("POST", "/api/services/batch", { action: verb, services: keys, reason, rolling }),
     kick: (id) => request("POST", `/api/events/connections/${Number(id)}/kick`),

@@ -14,6 +14,7 @@
   const client = new medimgr.EventClient({
     topics: page.topics,
     lastEventId: page.snapshot ? page.snapshot.last_event_id : page.last_event_id,
+    account: document.body.dataset.account || "",
     parameters: () => (medimgr.streamParameters ? medimgr.streamParameters() : {}),
   });
   medimgr.client = client;
@@ -28,13 +29,21 @@
 
   function short() {
     switch (link.state) {
-      case "live": return "Live";
+      case "live": return link.via === "poll" ? `Live, every ${link.everySeconds} s` : "Live";
       case "connecting": return "Connecting…";
       case "reconnecting": return `Reconnecting ${wait()}`;
       case "stale": return `Stale since ${words.clock(link.since)}`;
       case "refused": return "Not live";
       default: return link.loginNeeded ? "Logged out" : "Not live";
     }
+  }
+
+  /** What keeps a live page up to date. */
+  function means() {
+    if (link.via === "shared") return "This page is kept up to date, over the connection of another tab.";
+    if (link.via !== "poll") return "This page is kept up to date.";
+    return `This page asks every ${link.everySeconds} seconds what is new, since live messages do not get through. Most often a proxy between `
+      + "here and the server holds them back: switch its buffering off for /events/ (nginx: proxy_buffering off).";
   }
 
   function long() {
@@ -47,7 +56,7 @@
   function show() {
     badge.dataset.state = link.state;
     medimgr.setText(text, short());
-    badge.title = link.state === "live" ? "This page is kept up to date." : long();
+    badge.title = link.state === "live" ? means() : long();
     const old = OUT_OF_DATE.has(link.state);
     document.documentElement.toggleAttribute("data-stale", old);
     banner.hidden = !old;

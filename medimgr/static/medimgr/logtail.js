@@ -45,6 +45,7 @@
       byId("log-clear").addEventListener("click", () => { this.showEnd(); this.clear(); });
       this.setWrap(remembered() === "yes");
       client.on("log", (data) => { if (data.service === key && data.stream === this.stream) this.take(data); });
+      medimgr.logPoll = new medimgr.LogPoll(this, client);
       medimgr.streamParameters = () => ({ log: key, log_stream: this.stream, ...(this.known ? { log_offset: String(this.offset), log_inode: String(this.inode) } : {}) });
     }
 
@@ -64,7 +65,7 @@
       this.clear();
       this.known = false;
       this.root.dispatchEvent(new CustomEvent("log-changed"));
-      client.retryNow();
+      client.parametersChanged();
     }
 
     clear() {

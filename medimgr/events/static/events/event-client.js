@@ -1,4 +1,5 @@
 /* The only code that opens an EventSource: one stream for the page, kept alive and told apart from a dead one.
+   Beyond three tabs of a browser, pages share streams (shared-stream.js); where streams are blocked, they poll (poll.js).
 
    const client = new medimgr.EventClient({topics: ["service"], lastEventId: 17});
    client.on("service", (data, id) => ...); client.on("link", (link) => ...); client.open();
@@ -14,15 +15,19 @@ window.medimgr = window.medimgr || {};
   const MESSAGES = ["hello", "tick", "log", "heartbeat", "reset", "bye", ...TOPICS];
   const LONGEST_WAIT_SECONDS = 30;
   const WATCHDOG_FACTOR = 1.5;
+  const HELLO_MS = 4000; // a stream that has not greeted by then may be held back; the second try waits twice as long
+  const SILENT_STREAMS = 2; // after so many in a row the page asks whether polling works
   const HEARTBEAT_SECONDS = 30; // until the server says otherwise
   const STALE_AFTER_MS = 10_000;
   const STEADY_AFTER_MS = 10_000; // a stream that lasted so long starts the back-off anew
 
   medimgr.EventClient = class {
-    /** topics: what to follow; lastEventId: of the snapshot that the page shows; parameters(): more of the URL. */
-    constructor({ url = "/events/", disconnectUrl = "/events/disconnect/", topics, lastEventId = 0, parameters = () => ({}) }) {
+    /** topics: what to follow; lastEventId: of the snapshot that the page shows; parameters(): more of the URL;
+        account: the key of the account whose pages may share a stream, empty for none. */
+    constructor({ url = "/events/", topics, lastEventId = 0, parameters = () => ({}), account = "" }) {
       this.url = url;
-      this.disconnectUrl = disconnectUrl;
+      this.disconnectUrl = `${url}disconnect/`;
+      this.pagesUrl = `${url}pages/`;
       this.topics = topics;
       this.lastEventId = lastEventId;
       this.parameters = parameters;
@@ -33,8 +38,11 @@ window.medimgr = window.medimgr || {};
       this.heartbeatSeconds = HEARTBEAT_SECONDS;
       this.lastHeardAt = Date.now();
       this.lostAt = Date.now();
-      this.retryTimer = this.watchdog = this.staleTimer = 0;
-      this.link = { state: "connecting", since: new Date(), retryAt: null, detail: "" };
+      this.retryTimer = this.watchdog = this.staleTimer = this.helloTimer = 0;
+      this.silent = 0; // streams in a row without a greeting
+      this.link = { state: "connecting", since: new Date(), retryAt: null, detail: "", via: "stream" };
+      this.poll = new medimgr.Poll(this);
+      this.share = account && globalThis.BroadcastChannel ? new medimgr.SharedStream(account, this) : null;
       window.addEventListener("pagehide", () => this.leave());
       window.addEventListener("pageshow", (event) => { if (event.persisted) this.retryNow(); });
       window.addEventListener("online", () => this.retryIfWaiting());
@@ -42,6 +50,10 @@ window.medimgr = window.medimgr || {};
         if (!document.hidden) { this.checkWatchdog(); this.retryIfWaiting(); }
       });
     }
+
+    /** The last event that the page has had, be it in a snapshot: what is not after it is passed over. */
+    get lastEventId() { return this.resumeFrom; }
+    set lastEventId(id) { this.position = this.resumeFrom = id; }
 
     /** Call listener(data, eventId) for each message of that name, or listener(link) for "link". */
     on(name, listener) {
@@ -61,10 +73,18 @@ window.medimgr = window.medimgr || {};
       }
     }
 
-    /** Open the stream; closes the one before. */
+    /** Be live: with a stream, closing the one before, or through another tab that has one. */
     open() {
       this.close();
       this.setLink(this.isLost() ? "stale" : "connecting");
+      this.armStale();
+      if (this.share && !this.share.isHost) this.share.enter(); else this.openStream();
+    }
+
+    /** Open the stream of this page; what it shows stays as it is until the stream says something. */
+    openStream() {
+      this.closeSource();
+      clearTimeout(this.retryTimer);
       const source = new EventSource(this.address());
       this.source = source;
       this.connectionId = null;
@@ -72,25 +92,43 @@ window.medimgr = window.medimgr || {};
         source.addEventListener(name, (event) => { if (source === this.source) this.receive(name, event); });
       }
       source.onerror = () => { if (source === this.source) this.failed(source.readyState === EventSource.CLOSED); };
-      this.heard();
-      this.armStale();
+      this.helloTimer = setTimeout(() => this.heldBack(), HELLO_MS * (1 + this.silent % SILENT_STREAMS));
     }
 
+    get hasStream() { return this.source !== null; }
+
     address() {
-      const query = new URLSearchParams({ topics: this.topics.join(","), page: location.pathname, last_event_id: String(this.lastEventId), ...this.parameters() });
-      return `${this.url}?${query}`;
+      const wanted = this.wanted();
+      if (this.share) this.share.asks(wanted.topics, wanted.position);
+      const query = { topics: wanted.topics.join(","), page: location.pathname, last_event_id: String(wanted.position), ...this.parameters() };
+      return `${this.url}?${new URLSearchParams(query)}`;
+    }
+
+    /** The topics, and the event to go on from, that serve this page and those that share its stream. */
+    wanted() {
+      return this.share ? this.share.wanted() : { topics: this.topics, position: this.lastEventId };
+    }
+
+    /** The page's own parameters have changed: ask anew, if it is this page's stream that carries them. */
+    parametersChanged() {
+      if (this.link.via === "stream") this.retryNow();
     }
 
     close() {
       clearTimeout(this.retryTimer);
-      clearTimeout(this.watchdog);
       clearTimeout(this.staleTimer);
+      this.poll.stop();
+      this.closeSource();
+    }
+
+    closeSource() {
+      clearTimeout(this.watchdog);
+      clearTimeout(this.helloTimer);
       if (this.source) this.source.close();
       this.source = null;
     }
 
     receive(name, event) {
-      this.heard();
       let data;
       try {
         data = JSON.parse(event.data);
@@ -98,25 +136,38 @@ window.medimgr = window.medimgr || {};
         console.error(`medimgr: unreadable ${name} message`);
         return;
       }
-      if (TOPICS.includes(name)) {
-        const id = Number(event.lastEventId) || 0;
-        if (id) this.lastEventId = id;
-        this.emit(name, data, id);
-        return;
-      }
+      if (name === "bye") { this.dismissed(data); return; }
       if (name === "hello") this.welcomed(data);
       if (name === "heartbeat") this.setDatabase(data);
-      if (name === "bye") { this.dismissed(data); return; }
-      this.emit(name, data, 0);
+      this.pass(name, data, TOPICS.includes(name) ? Number(event.lastEventId) || 0 : 0);
+      this.heard();
+    }
+
+    /** Give one message to the pages that this stream feeds. */
+    pass(name, data, id) {
+      if (this.share) this.share.relay(name, data, id);
+      this.take(name, data, id);
+    }
+
+    /** Take one message for this page, unless it has had it or did not ask for it. */
+    take(name, data, id) {
+      if (id) {
+        if (id <= this.position) return;
+        this.lastEventId = id;
+      }
+      if (name === "reset") this.position = data.last_event_id; // and resumes from it once there is a snapshot
+      if (name === "hello") this.heartbeatSeconds = data.heartbeat_seconds || HEARTBEAT_SECONDS;
+      if (!TOPICS.includes(name) || this.topics.includes(name)) this.emit(name, data, id);
     }
 
     welcomed(data) {
+      clearTimeout(this.helloTimer);
+      this.poll.stop();
+      this.silent = 0;
       this.connectionId = data.connection_id;
-      this.heartbeatSeconds = data.heartbeat_seconds || HEARTBEAT_SECONDS;
       this.openedAt = Date.now();
       this.lostAt = null;
       clearTimeout(this.staleTimer);
-      this.heard();
       this.setLink("live");
     }
 
@@ -131,17 +182,25 @@ window.medimgr = window.medimgr || {};
       if (data.reason === "session-ended") {
         this.end("Your session has ended.", true);
       } else if (data.reason === "kicked") {
-        this.lostAt = this.lostAt || Date.now();
-        this.setLink("refused", { detail: "Somebody ended this page's connection." });
+        if (this.share) this.share.kicked();
+        this.kicked();
       } else {
         this.lose(Date.now());
         this.retryIn(Math.max(50, data.retry_ms || 1000));
       }
     }
 
-    /** Stop for good; with loginNeeded only a new login helps. */
+    /** Stop until somebody wants to be live again. */
+    kicked() {
+      this.close();
+      this.lostAt = this.lostAt || Date.now();
+      this.setLink("refused", { detail: "Somebody ended this page's connection." });
+    }
+
+    /** Stop for good; with loginNeeded only a new login helps. Each page that shares the stream asks for itself. */
     end(detail, loginNeeded) {
       this.close();
+      if (this.share) this.share.leave();
       this.lostAt = this.lostAt || Date.now();
       this.setLink("ended", { detail, loginNeeded });
     }
@@ -149,6 +208,7 @@ window.medimgr = window.medimgr || {};
     // --- failures --------------------------------------------------------------------------------
     failed(refused) {
       const lost = this.lastHeardAt;
+      if (this.poll.active) { this.poll.streamAgainLater(); return; }
       this.close();
       this.lose(lost);
       // EventSource hides status and body of a refusal, so the same address is asked once more with fetch.
@@ -173,6 +233,8 @@ window.medimgr = window.medimgr || {};
         const response = await fetch(this.address(), { headers: { Accept: "text/event-stream" }, redirect: "manual", cache: "no-store", signal: controller.signal });
         if (response.status === 401 || response.type === "opaqueredirect") {
           this.end("You are not logged in any more.", true);
+        } else if (response.status === 403 && this.share && this.share.refused()) {
+          this.openStream(); // without what the guests wanted
         } else if (response.status === 403 || response.status === 404) {
           this.end(await reasonOf(response, "The server does not let you follow this page."), false);
         } else if (response.status === 429 || response.status === 503) {
@@ -196,8 +258,8 @@ window.medimgr = window.medimgr || {};
     }
 
     retryLater() {
-      // Jitter keeps a hundred pages from coming back in the same instant.
-      this.retryIn(1000 * this.nextWait() * (0.75 + Math.random() / 2));
+      // Jitter keeps a thousand pages from coming back in the same instant.
+      this.retryIn(1000 * this.nextWait() * (0.5 + Math.random()));
     }
 
     retryIn(ms, { state, detail = "" } = {}) {
@@ -213,8 +275,70 @@ window.medimgr = window.medimgr || {};
       this.open();
     }
 
+    /** The stream has not greeted in time. */
+    heldBack() {
+      if (this.poll.active) { this.poll.streamAgainLater(); return; }
+      this.closeSource();
+      this.silent += 1;
+      if (this.silent % SILENT_STREAMS) { this.openStream(); return; }
+      this.lose(this.lastHeardAt);
+      this.poll.begin();
+    }
+
+    polled() {
+      this.lastHeardAt = Date.now();
+      this.lostAt = null;
+      clearTimeout(this.staleTimer);
+      if (this.link.state !== "live" || this.link.via !== "poll") this.setLink("live", { via: "poll" });
+    }
+
+    /** All events up to this one have been had, here and in the pages that share what is polled. */
+    caughtUp(id) {
+      this.lastEventId = id;
+      if (this.share) this.share.caughtUp(id);
+    }
+
+    async pollFailed(refusal, ms) {
+      if (refusal && (refusal.status === 401 || refusal.type === "opaqueredirect")) { this.end("You are not logged in any more.", true); return; }
+      if (refusal && refusal.status === 403) { this.end(await reasonOf(refusal, "The server does not let you follow this page."), false); return; }
+      this.lose(this.lastHeardAt);
+      this.setLink(this.isLost() ? "stale" : "reconnecting", { retryAt: Date.now() + ms, via: "poll" });
+      this.armStale();
+    }
+
+    // --- in place of a stream of its own ---------------------------------------------------------
+    /** The tab whose stream this page shares has gone. */
+    orphaned() {
+      this.lose(Date.now());
+      this.setLink("connecting");
+      this.armStale();
+    }
+
+    /** Another tab shall have the stream. */
+    giveUpStream() {
+      this.sayGoodbye();
+      this.close();
+      this.orphaned();
+    }
+
+    /** Show the link of the tab whose stream this page shares. */
+    mirror({ state, since, retryAt, detail, via, lostAt }) {
+      this.lostAt = lostAt;
+      this.heard();
+      this.setLink(state, { since, retryAt, detail, via: via === "stream" ? "shared" : via });
+      this.armStale();
+    }
+
+    /** A page that shares this one's stream wonders whether it is alive; now: somebody there wants it at once. */
+    nudged(now) {
+      this.checkWatchdog();
+      if (now) this.poll.soon();
+      if (this.link.retryAt !== null && !this.poll.active && (now || Date.now() >= this.link.retryAt)) this.open();
+    }
+
     retryIfWaiting() {
-      if (this.link.retryAt !== null && this.link.state !== "refused") this.retryNow();
+      if (this.poll.active) this.poll.soon();
+      else if (this.link.retryAt !== null && this.link.state !== "refused") this.retryNow();
     }
 
     // --- clocks ----------------------------------------------------------------------------------
@@ -229,7 +353,9 @@ window.medimgr = window.medimgr || {};
     }
 
     checkWatchdog() {
-      if (this.source && Date.now() - this.lastHeardAt >= this.patienceMs() - 50) this.failed(false);
+      if (Date.now() - this.lastHeardAt < this.patienceMs() - 50 || this.poll.active) return;
+      if (this.source && this.connectionId) this.failed(false);
+      else if (this.share && !this.share.isHost) this.share.nudge();
     }
 
     armStale() {
@@ -240,17 +366,24 @@ window.medimgr = window.medimgr || {};
       }, this.lostAt + STALE_AFTER_MS - Date.now() + 20);
     }
 
-    setLink(state, { since = null, retryAt = null, detail = "", loginNeeded = false } = {}) {
-      this.link = { state, since: since || new Date(this.lostAt || Date.now()), retryAt, detail, loginNeeded };
+    /** state: connecting, live, reconnecting, stale, refused, ended; via: stream (this page's), shared (another tab's), poll. */
+    setLink(state, { since = null, retryAt = null, detail = "", loginNeeded = false, via = "stream" } = {}) {
+      this.link = { state, since: since || new Date(this.lostAt || Date.now()), retryAt, detail, loginNeeded, via, everySeconds: medimgr.Poll.seconds };
       this.emit("link", this.link);
+      if (this.share) this.share.tellLink();
     }
 
     /** The page goes: say so at once, since the server would notice only at its next write. */
     leave() {
-      const id = this.connectionId;
-      this.connectionId = null;
+      this.sayGoodbye();
       if (this.source) this.lose(Date.now());
       this.close();
+      if (this.share) this.share.leave();
+    }
+
+    sayGoodbye() {
+      const id = this.connectionId;
+      this.connectionId = null;
       if (id && navigator.sendBeacon) navigator.sendBeacon(this.disconnectUrl, new URLSearchParams({ connection_id: id }));
     }
   };

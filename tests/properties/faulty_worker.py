@@ -1,0 +1,70 @@
+"""A Daphne with a fault planted into it, for tests of the tests.
+
+python -m tests.properties.faulty_worker FAULT [arguments of daphne]
+"""
+
+import itertools
+import sys
+from typing import Any
+
+import django
+
+SELDOM = 10
+"""A fault shows once in so many times."""
+
+
+def skip_an_event() -> None:
+    """Read on from one event too far, now and then."""
+    from medimgr.events.models import EventQuerySet
+
+    after, count = EventQuerySet.after, itertools.count(1)
+
+    def skipping(self: Any, event_id: int) -> Any:
+        return after(self, event_id + (next(count) % SELDOM == 0))
+
+    EventQuerySet.after = skipping  # type: ignore[method-assign]
+
+
+def replay_one_too_many() -> None:
+    """Replay the event that the client named as its last."""
+    from medimgr.events.replay import Replays
+
+    read = Replays.read
+
+    def repeating(self: Replays, topics: frozenset[str], since: int | None) -> Any:
+        return read(self, topics, None if since is None else since - 1)
+
+    Replays.read = repeating  # type: ignore[method-assign]
+
+
+def forget_what_comes_while_the_replay_is_read() -> None:
+    """Say that a replay reaches further than it does."""
+    import dataclasses
+
+    from medimgr.events.replay import Replays
+
+    read = Replays.read
+
+    def reaching_too_far(self: Replays, topics: frozenset[str], since: int | None) -> Any:
+        found = read(self, topics, since)
+        return dataclasses.replace(found, position=found.position + 1)
+
+    Replays.read = reaching_too_far  # type: ignore[method-assign]
+
+
+FAULTS = {
+    fault.__name__: fault
+    for fault in (skip_an_event, replay_one_too_many, forget_what_comes_while_the_replay_is_read)
+}
+
+
+def main(fault: str, *arguments: str) -> None:
+    django.setup()
+    FAULTS[fault]()
+    from daphne.cli import CommandLineInterface
+
+    CommandLineInterface().run(list(arguments))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

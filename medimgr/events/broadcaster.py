@@ -21,12 +21,13 @@ from medimgr.events.daphne_transport import before_shutdown, framed
 from medimgr.events.desk import Desk
 from medimgr.events.encoding import Encoding
 from medimgr.events.exceptions import DatabaseAway, ShuttingDown
-from medimgr.events.fanout import TICK_TOPIC, Fanout
+from medimgr.events.fanout import Fanout
 from medimgr.events.housekeeping import Checkup, Housekeeping, Progress
 from medimgr.events.reader_watch import watch_over
 from medimgr.events.sources import Outlet
 from medimgr.events.subscription import End, Opening, Sink, Subscription, jitter
 from medimgr.events.tail import Batch, Measured, Reader, Row
+from medimgr.events.topics import TICK_TOPIC
 from medimgr.events.traffic import Sent
 from medimgr.lib.loops import LoopGone, background
 from medimgr.lib.units import iso

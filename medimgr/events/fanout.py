@@ -6,9 +6,7 @@ from medimgr.events import frames
 from medimgr.events.cohort import Cohort
 from medimgr.events.subscription import Subscription
 from medimgr.events.tail import Measured, Row
-
-TICK_TOPIC = "service"
-"""Measurements are about services: whoever has this topic gets them."""
+from medimgr.events.topics import TICK_TOPIC
 
 
 class Fanout:

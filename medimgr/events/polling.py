@@ -13,12 +13,11 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from medimgr.events.broadcaster import TICK_TOPIC
 from medimgr.events.exceptions import DatabaseAway, SignInFirst
 from medimgr.events.models import Tick
 from medimgr.events.replay import read_missed
 from medimgr.events.terms import read_terms
-from medimgr.events.topics import known, model_of, visible
+from medimgr.events.topics import TICK_TOPIC, known, model_of, visible
 from medimgr.lib.access import demand
 from medimgr.lib.problem_response import problem_response
 from medimgr.lib.problems import Problem

@@ -7,6 +7,9 @@ from django.db.models import Model
 
 from medimgr.lib.access import may
 
+TICK_TOPIC = "service"
+"""Measurements are about services: whoever has this topic gets them."""
+
 _topics: dict[str, type[Model]] = {}
 
 

@@ -24,7 +24,7 @@ from medimgr.events.response import EventStreamResponse
 from medimgr.events.subscription import End, Listener, Opening, Subscription
 from medimgr.events.terms import Terms, read_terms
 from medimgr.events.topics import known, model_of, visible
-from medimgr.lib.access import demand
+from medimgr.lib.access import demand, demand_staff
 from medimgr.lib.client_address import client_address
 from medimgr.lib.problem_response import problem_response
 from medimgr.lib.problems import Problem
@@ -59,6 +59,7 @@ async def _open(request: HttpRequest) -> EventStreamResponse:
     user = await request.auser()
     if not user.is_authenticated:
         raise SignInFirst("Sign in, then open the page again.")
+    demand_staff(user)  # whom no topic's permission would ask, where no topic is wanted
     terms = read_terms(request.GET.dict(), request.headers.get("Last-Event-ID", ""))
     broadcaster = current()
     await broadcaster.ready()

@@ -52,3 +52,10 @@ def demand(user: AbstractBaseUser | AnonymousUser, verb: str, obj: Model | type[
             f"This needs a staff account with the permission {permission(verb, model)!r}. "
             "Ask an administrator to grant it."
         )
+
+
+def demand_staff(user: AbstractBaseUser | AnonymousUser) -> None:
+    """Raise NotAllowed unless ``user`` is active staff, who alone may do anything at all. No query."""
+    person: Any = user
+    if not (person.is_active and person.is_staff):
+        raise NotAllowed("This needs a staff account. Ask an administrator to make yours one.")

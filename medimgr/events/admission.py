@@ -19,12 +19,13 @@ from django.utils.crypto import constant_time_compare
 from medimgr.events import connections, sources
 from medimgr.events.connections import Arrival
 from medimgr.events.exceptions import SignInFirst
+from medimgr.events.opening import Listener, Opening
 from medimgr.events.replay import Replays
 from medimgr.events.sources import Source
-from medimgr.events.subscription import Listener, Opening, Subscription
+from medimgr.events.subscription import Subscription
 from medimgr.events.terms import Terms
 from medimgr.events.topics import known, model_of
-from medimgr.lib.access import NotAllowed, permission, permitted_users
+from medimgr.lib.access import NotAllowed, demand_staff, permission, permitted_users
 from medimgr.lib.problems import Problem
 
 
@@ -141,6 +142,7 @@ def _examine(
     person = people.get(applicant.session_key)
     if person is None:
         raise SignInFirst("Sign in, then open the page again.")
+    demand_staff(person.user)  # whom no topic's permission would ask, where no topic is wanted
     topics = applicant.terms.topics
     if topics is None:
         topics = frozenset(topic for topic in known() if may_view(person, topic))

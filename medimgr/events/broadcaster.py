@@ -23,9 +23,10 @@ from medimgr.events.encoding import Encoding
 from medimgr.events.exceptions import DatabaseAway, ShuttingDown
 from medimgr.events.fanout import Fanout
 from medimgr.events.housekeeping import Checkup, Housekeeping, Progress
+from medimgr.events.opening import Opening
 from medimgr.events.reader_watch import watch_over
 from medimgr.events.sources import Outlet
-from medimgr.events.subscription import End, Opening, Sink, Subscription, jitter
+from medimgr.events.subscription import End, Sink, Subscription, jitter
 from medimgr.events.tail import Batch, Measured, Reader, Row
 from medimgr.events.topics import TICK_TOPIC
 from medimgr.events.traffic import Sent

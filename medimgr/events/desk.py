@@ -10,7 +10,7 @@ from django.db import connection
 
 from medimgr.events.admission import Applicant, Outcome, admit_all
 from medimgr.events.exceptions import DatabaseAway, ShuttingDown
-from medimgr.events.subscription import Opening
+from medimgr.events.opening import Opening
 from medimgr.events.tail import TROUBLE
 from medimgr.lib.loops import LoopGone
 from medimgr.lib.problems import Problem

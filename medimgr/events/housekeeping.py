@@ -16,8 +16,9 @@ from django.db import connection
 from django.utils import timezone
 
 from medimgr.events import connections, ledger, traffic
+from medimgr.events.opening import Listener
 from medimgr.events.standing import no_longer_entitled
-from medimgr.events.subscription import End, Listener
+from medimgr.events.subscription import End
 from medimgr.events.tail import TROUBLE
 from medimgr.lib.loops import LoopGone
 from medimgr.lib.watched_thread import Replaced, Turn, WatchedThread

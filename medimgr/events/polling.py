@@ -18,7 +18,7 @@ from medimgr.events.models import Tick
 from medimgr.events.replay import read_missed
 from medimgr.events.terms import read_terms
 from medimgr.events.topics import TICK_TOPIC, known, model_of, visible
-from medimgr.lib.access import demand
+from medimgr.lib.access import demand, demand_staff
 from medimgr.lib.problem_response import problem_response
 from medimgr.lib.problems import Problem
 from medimgr.lib.units import iso
@@ -37,6 +37,7 @@ async def poll(request: HttpRequest) -> HttpResponse:
         user = await request.auser()
         if not user.is_authenticated:
             raise SignInFirst("Sign in, then open the page again.")
+        demand_staff(user)
         answer = JsonResponse(await sync_to_async(_news)(user, request.GET.dict()))
     except Problem as problem:
         return _refusal(problem)

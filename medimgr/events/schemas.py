@@ -12,6 +12,7 @@ class ConnectionShape(BaseModel, extra="allow"):
     user: str
     address: str
     page: str
+    kind: str = Field(description="Which page that is, by its name; empty for a client that named none.")
     topics: list[Any]
     connected_at: str
     duration_seconds: float

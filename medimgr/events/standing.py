@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from medimgr.events.subscription import Listener
+from medimgr.events.opening import Listener
 from medimgr.lib.access import permitted_users
 
 

@@ -10,16 +10,14 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Protocol
-
-from django.db.models import Model
 
 from medimgr.events import frames
 from medimgr.events.cohort import NOTHING, Cohort, Count, Write
 from medimgr.events.encoding import Encoding, Identity
-from medimgr.events.sources import Source
+from medimgr.events.opening import Opening
 
 logger = logging.getLogger(__name__)
 
@@ -60,36 +58,6 @@ class Sink(Protocol):
 
     def finish(self) -> None:
         """End the response once what was written is out. Cannot fail."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """On whose behalf a stream runs, and what must stay true for it to go on."""
-
-    user_id: int
-    session_key: str
-    auth_hash: str
-    """Changes with the password."""
-    rights: frozenset[tuple[str, type[Model]]]
-    """The verbs and models that ``may()`` has to allow."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """What a stream begins with, read in the request's thread."""
-
-    connection: int
-    """The primary key of its row."""
-    topics: frozenset[str]
-    """What it may and wants to follow."""
-    position: int
-    """Everything up to this event is in ``replay``, or older than what the client wants."""
-    since: int
-    """The event after which the client hears everything."""
-    replay: tuple[tuple[int, bytes], ...]
-    reset: bool
-    listener: Listener
-    sources: tuple[Source, ...] = ()
 
 
 _ONE_EVENT = Count(events=1)

@@ -56,3 +56,10 @@ def demand(user: AbstractBaseUser | AnonymousUser, verb: str, obj: Model | type[
     if not may(user, verb, obj):
         model = obj if isinstance(obj, type) else type(obj)
         raise NotAllowed.for_want_of(permission(verb, model))
+
+
+def demand_staff(user: AbstractBaseUser | AnonymousUser) -> None:
+    """Raise NotAllowed unless ``user`` is active staff, who alone may do anything at all. No query."""
+    person: Any = user
+    if not (person.is_active and person.is_staff):
+        raise NotAllowed("This needs a staff account. Ask an administrator to make yours one.")

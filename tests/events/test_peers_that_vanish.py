@@ -69,7 +69,7 @@ def test_a_machine_that_vanishes_takes_its_streams_along(wide_site: Site, networ
             there = set(Connection.objects.values_list("page", flat=True))
         for page in {"idle", "busy", "shut"} - there - set(gone):
             gone[page] = time.monotonic() - began
-        time.sleep(0.2)
+        time.sleep(0.2)  # leaves the processor to the worker between two looks
     assert set(gone) == {"idle", "busy", "shut"}, gone
     assert max(gone.values()) <= HEARTBEAT + GRACE_SECONDS, gone
     assert lasting.next("heartbeat", timeout=HEARTBEAT + 2)

@@ -13,8 +13,8 @@ from hypothesis.extra.django import TestCase
 from pytest_django import DjangoAssertNumQueries
 
 from medimgr.events.models import Connection
+from medimgr.events.opening import Listener
 from medimgr.events.standing import no_longer_entitled
-from medimgr.events.subscription import Listener
 from medimgr.lib.access import may, permission, permitted_users
 from monitoring.models import Service
 from operations.models import Operation

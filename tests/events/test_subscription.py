@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medimgr.events import frames, subscription
-from medimgr.events.subscription import End, Listener, Opening, Subscription
+from medimgr.events.opening import Listener, Opening
+from medimgr.events.subscription import End, Subscription
 from tests.events.sse import Message, SseParser
 
 NOBODY = Listener(user_id=1, session_key="s", auth_hash="h", rights=frozenset())

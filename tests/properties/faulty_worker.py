@@ -52,9 +52,37 @@ def forget_what_comes_while_the_replay_is_read() -> None:
     Replays.read = reaching_too_far  # type: ignore[method-assign]
 
 
+def ask_nobody_at_the_door() -> None:
+    """Open streams without asking whether the topics may be seen."""
+    from medimgr.events import views
+
+    views.demand = lambda *_: None  # type: ignore[attr-defined]
+
+
+def trust_for_ever() -> None:
+    """Never ask again whether the listeners may still listen."""
+    from medimgr.events import housekeeping
+
+    housekeeping.no_longer_entitled = lambda _: set()  # type: ignore[assignment,attr-defined]
+
+
+def poll_without_asking() -> None:
+    """Answer polls without asking whether the topics may be seen."""
+    from medimgr.events import polling
+
+    polling.demand = lambda *_: None  # type: ignore[attr-defined]
+
+
 FAULTS = {
     fault.__name__: fault
-    for fault in (skip_an_event, replay_one_too_many, forget_what_comes_while_the_replay_is_read)
+    for fault in (
+        skip_an_event,
+        replay_one_too_many,
+        forget_what_comes_while_the_replay_is_read,
+        ask_nobody_at_the_door,
+        trust_for_ever,
+        poll_without_asking,
+    )
 }
 
 

@@ -16,7 +16,7 @@ from medimgr.events.log import last_event_id
 from medimgr.events.models import Connection
 from medimgr.lib.access import may
 from medimgr.lib.staff_page import staff_page
-from monitoring import declared, wording
+from monitoring import connection_rows, declared, wording
 from monitoring.attention import bucket, rests, sentence, troubles
 from monitoring.models import Dependency, Run, Service
 from monitoring.snapshot import services_snapshot
@@ -154,14 +154,22 @@ def service(request: HttpRequest, key: str) -> HttpResponse:
 def connections(request: HttpRequest) -> HttpResponse:
     """Show who is watching. One query for the rows, whatever their number."""
     event_id = last_event_id()
-    now = timezone.now()
-    rows = [
-        {"connection": row, "for": wording.age(row.duration_seconds(now))}
-        for row in Connection.objects.select_related("user", "worker")
-    ]
     data = _page_data(request, "connection")
     data["may"] = {verb: may(request.user, verb, Connection) for verb in ("kick", "probe")}
-    context = {"place": "connections", "rows": rows, "page_data": {"last_event_id": event_id, **data}}
+    context = {
+        "place": "connections",
+        "rows": connection_rows.rows(timezone.now()),
+        "blank": connection_rows.BLANK,
+        "columns": connection_rows.COLUMNS,
+        "facts": connection_rows.FACTS,
+        "breakdowns": connection_rows.BREAKDOWNS,
+        "page_data": {
+            "last_event_id": event_id,
+            "kind_words": connection_rows.KINDS,
+            "other_kind": connection_rows.OTHER_KIND,
+            **data,
+        },
+    }
     return render(request, "monitoring/connections.html", context)
 
 

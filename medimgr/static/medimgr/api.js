@@ -53,6 +53,7 @@
     act: (key, verb, body) => request("POST", `${of(key)}/${verb}`, body),
     batch: (verb, keys, reason, rolling = false) => request("POST", "/api/services/batch", { action: verb, services: keys, reason, rolling }),
     kick: (id) => request("POST", `/api/events/connections/${Number(id)}/kick`),
+    kickAllOf: (account) => request("POST", "/api/events/kick", { user: account }),
     testEvent: () => request("POST", "/api/events/test"),
     streams: () => request("GET", "/api/events/stats"),
   };

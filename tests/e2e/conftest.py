@@ -29,6 +29,8 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 
 ADMIN = "admin"
 PASSWORD = "a password for e2e tests"
+LAN_NAME = "medimgr.lan"
+"""A name that a browser of a test finds on loopback, and does not trust as it trusts loopback itself."""
 HERE = Path(__file__).parent
 
 
@@ -159,7 +161,11 @@ def breakable(
 ) -> Iterator[RunningMedimgr]:
     """A second installation, whose processes tests kill and whose streams say something every second."""
     with django_db_blocker.unblock():
-        started = start_demo(tmp_path_factory.mktemp("breakable"), MEDIMGR_STREAM_HEARTBEAT_SECONDS="1")
+        started = start_demo(
+            tmp_path_factory.mktemp("breakable"),
+            MEDIMGR_STREAM_HEARTBEAT_SECONDS="1",
+            DJANGO_ALLOWED_HOSTS=f"127.0.0.1,{LAN_NAME}",
+        )
         try:
             yield started
         finally:

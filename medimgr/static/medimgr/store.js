@@ -26,7 +26,7 @@
       this.load(snapshot);
       for (const topic of ["service", "operation", "node"]) client.on(topic, (data, id) => this.receive(topic, data, id));
       client.on("tick", (data) => this.receive("tick", data, Infinity));
-      client.on("reset", () => this.resync());
+      client.on("reset", () => { this.upTo = 0; this.resync(); });
     }
 
     listen(listener) { this.listeners.push(listener); }
@@ -37,6 +37,7 @@
     /** Take a snapshot over whole. */
     load(snapshot) {
       this.nodes = new Map(snapshot.nodes.map((node) => [node.name, { ...node, heardAt: Date.parse(node.heartbeat_at) || 0 }]));
+      this.upTo = snapshot.last_event_id;
       const seen = new Set();
       snapshot.items.forEach((item, position) => {
         if (this.only && !this.only.has(item.key)) return;
@@ -61,6 +62,7 @@
 
     receive(topic, data, id) {
       if (this.buffered) { this.buffered.push([topic, data, id]); return; }
+      if (id <= this.upTo) return; // the snapshot is newer
       if (topic === "service") this.onService(data);
       else if (topic === "operation") this.onOperation(data);
       else if (topic === "node") this.onNode(data);
@@ -170,16 +172,16 @@
       if (this.buffered) { this.again = true; return; }
       this.buffered = [];
       this.askedAt = Date.now();
-      let lastEventId = 0;
       try {
         const snapshot = await medimgr.api.services();
         this.load(snapshot);
-        lastEventId = snapshot.last_event_id;
-        this.client.lastEventId = Math.max(lastEventId, ...this.buffered.map(([, , id]) => (id === Infinity ? 0 : id)));
-      } catch { /* the link says that something is wrong; the next tick or event asks again */ }
+        this.client.followedReset();
+      } catch {
+        setTimeout(() => this.resync(), ASK_AGAIN_MS);
+      }
       const waiting = this.buffered;
       this.buffered = null;
-      for (const [topic, data, id] of waiting) if (id > lastEventId) this.receive(topic, data, id);
+      for (const [topic, data, id] of waiting) this.receive(topic, data, id);
       if (this.again) { this.again = false; this.resync(); }
     }
   };

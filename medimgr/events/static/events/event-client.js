@@ -29,7 +29,8 @@ window.medimgr = window.medimgr || {};
       this.disconnectUrl = `${url}disconnect/`;
       this.pagesUrl = `${url}pages/`;
       this.topics = topics;
-      this.lastEventId = lastEventId;
+      this.lastEventId = lastEventId; // where a stream has to go on from
+      this.position = lastEventId; // what is not after it is passed over; another number only while a reset is followed
       this.parameters = parameters;
       this.listeners = new Map();
       this.source = null;
@@ -50,10 +51,6 @@ window.medimgr = window.medimgr || {};
         if (!document.hidden) { this.checkWatchdog(); this.retryIfWaiting(); }
       });
     }
-
-    /** The last event that the page has had, be it in a snapshot: what is not after it is passed over. */
-    get lastEventId() { return this.resumeFrom; }
-    set lastEventId(id) { this.position = this.resumeFrom = id; }
 
     /** Call listener(data, eventId) for each message of that name, or listener(link) for "link". */
     on(name, listener) {
@@ -153,9 +150,9 @@ window.medimgr = window.medimgr || {};
     take(name, data, id) {
       if (id) {
         if (id <= this.position) return;
-        this.lastEventId = id;
+        this.position = this.lastEventId = id;
       }
-      if (name === "reset") this.position = data.last_event_id; // and resumes from it once there is a snapshot
+      if (name === "reset") this.position = data.last_event_id;
       if (name === "hello") this.heartbeatSeconds = data.heartbeat_seconds || HEARTBEAT_SECONDS;
       if (!TOPICS.includes(name) || this.topics.includes(name)) this.emit(name, data, id);
     }
@@ -292,10 +289,9 @@ window.medimgr = window.medimgr || {};
       if (this.link.state !== "live" || this.link.via !== "poll") this.setLink("live", { via: "poll" });
     }
 
-    /** All events up to this one have been had, here and in the pages that share what is polled. */
-    caughtUp(id) {
-      this.lastEventId = id;
-      if (this.share) this.share.caughtUp(id);
+    /** The page has fetched the snapshot that a reset asked for. */
+    followedReset() {
+      this.lastEventId = this.position;
     }
 
     async pollFailed(refusal, ms) {

@@ -112,7 +112,8 @@ window.medimgr = window.medimgr || {};
       if (answer.reset) client.pass("reset", { last_event_id: answer.last_event_id }, 0);
       for (const { topic, data, id } of answer.events) client.pass(topic, data, id);
       for (const tick of answer.ticks) client.pass("tick", tick, 0);
-      client.caughtUp(answer.last_event_id);
+      client.pass("caught-up", {}, answer.last_event_id);
+      client.lastEventId = answer.last_event_id;
       client.pass("heartbeat", { server_time: answer.server_time, database: answer.database }, 0);
     }
   };

@@ -45,7 +45,7 @@ window.medimgr = window.medimgr || {};
 
     // --- what the tabs agree on --------------------------------------------------------------------
     card() {
-      return { topics: this.asked.topics, live: this.client.link.state === "live", pages: 1 + this.guests.size };
+      return { host: this.host, topics: this.asked.topics, live: this.client.link.state === "live", pages: 1 + this.guests.size };
     }
 
     elected() {
@@ -74,7 +74,9 @@ window.medimgr = window.medimgr || {};
     }
 
     shown(card) {
-      if (card.role === "host" && this.guests.delete(card.from)) this.tellPages();
+      const mine = card.host === this.tabs.id;
+      if (!mine && this.guests.delete(card.from)) this.tellPages();
+      if (mine && this.isHost && !this.guests.has(card.from)) this.tabs.send({ kind: "forgotten", to: card.from });
       if (card.role === "host" && !this.host && this.tabs.role === "guest") this.choose();
     }
 
@@ -84,6 +86,7 @@ window.medimgr = window.medimgr || {};
         if (message.kind === "nudge") this.client.nudged(Boolean(message.now));
       } else if (message.from === this.host) {
         if (message.kind === "joined") this.arrive(message);
+        else if (message.kind === "forgotten") this.choose();
         else if (this.joined) this.passedOn(message);
       }
     }
@@ -97,6 +100,7 @@ window.medimgr = window.medimgr || {};
       this.host = best ? best.from : null;
       this.joined = false;
       if (best) this.tabs.send({ kind: "join", to: best.from, topics: this.client.topics, position: this.client.position });
+      this.tabs.show(); // so that the host before knows
       this.answerTimer = setTimeout(() => { this.unfollow(); this.tabs.enter(true); }, ANSWER_MS);
     }
 
@@ -124,6 +128,7 @@ window.medimgr = window.medimgr || {};
 
     passedOn(message) {
       this.client.heard();
+      if (message.after > this.client.position) { this.choose(); return; } // something was missed: the host had forgotten us
       if (message.kind === "message") this.client.take(message.name, message.data, message.id);
       else if (message.kind === "link") this.mirror(message.link);
       else if (message.kind === "unserved") { this.leave(); this.client.openStream(); } // the server has to say why
@@ -157,12 +162,14 @@ window.medimgr = window.medimgr || {};
       const same = topics.every((topic) => this.asked.topics.includes(topic));
       if (!same || position < this.reachesBackTo || position > this.newest) { this.recent = []; this.reachesBackTo = position; }
       this.asked = { topics };
+      this.relayed = position;
     }
 
     get newest() { return this.recent.length ? this.recent.at(-1)[2] : this.reachesBackTo; }
 
     forgetStream() {
       this.asked = { topics: [] };
+      this.relayed = 0; // up to this event all has been passed on
       this.recent = [];
       this.reachesBackTo = Infinity;
       this.measured = new Map();
@@ -189,7 +196,9 @@ window.medimgr = window.medimgr || {};
 
     /** Keep and pass on one message of this page's stream. */
     relay(name, data, id) {
+      const after = this.relayed;
       if (id) {
+        this.relayed = id;
         if (id > this.newest) this.recent.push([name, data, id]);
         if (this.recent.length > KEPT_EVENTS) this.reachesBackTo = this.recent.shift()[2];
         for (const guest of this.guests.values()) guest.position = Math.max(guest.position, id);
@@ -198,7 +207,7 @@ window.medimgr = window.medimgr || {};
         this.measured.set(data.node, { ...data, services: { ...(before ? before.services : {}), ...data.services } });
       } else if (name === "reset") {
         this.recent = [];
-        this.reachesBackTo = data.last_event_id;
+        this.relayed = this.reachesBackTo = data.last_event_id;
         for (const guest of this.guests.values()) guest.position = data.last_event_id;
       } else if (name === "hello") {
         const { connection_id: secret, ...open } = data; // whoever has it can end the stream
@@ -208,11 +217,7 @@ window.medimgr = window.medimgr || {};
       } else if (name === "log") {
         return; // it is about this page alone
       }
-      if (this.guests.size) this.tabs.send({ kind: "message", name, data, id });
-    }
-
-    caughtUp(id) {
-      for (const guest of this.guests.values()) guest.position = id;
+      if (this.guests.size) this.tabs.send({ kind: "message", name, data, id, after: name === "reset" ? 0 : after });
     }
 
     tellLink() {

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from medimgr.events import figures, frames
+from medimgr.events.cohort import Tally
 from medimgr.events.daphne_transport import before_shutdown, framed
 from medimgr.events.desk import Desk
 from medimgr.events.encoding import Encoding
@@ -49,11 +50,11 @@ class Broadcaster:
         """Start reading and housekeeping. Call it in the loop; use :func:`current`."""
         self._loop = asyncio.get_running_loop()
         self._streams: dict[str, Subscription] = {}
-        self._fanout = Fanout(framed)
+        self._tally = Tally()
+        self._fanout = Fanout(framed, self._tally)
         self._by_connection: dict[int, Subscription] = {}
         self._tasks: dict[str, list[asyncio.Task[None]]] = {}
         self._measured: dict[str, Measured] = {}
-        self._sent_to_ended = Sent()
         self.figures = figures.of_this_process
         self._ready = asyncio.Event()
         self._closing = False
@@ -88,7 +89,12 @@ class Broadcaster:
         # Streams that began together end apart, and a stream never holds a place or a leak for ever.
         max_age = settings.MEDIMGR_STREAM_MAX_AGE_SECONDS * jitter(0.9, 1.1)
         stream = Subscription(
-            token=token, topics=topics, max_age=max_age, on_end=self._forget, encoding=encoding
+            token=token,
+            topics=topics,
+            max_age=max_age,
+            on_end=self._forget,
+            encoding=encoding,
+            tally=self._tally,
         )
         self._streams[token] = stream
         self._fanout.add(stream)
@@ -129,7 +135,6 @@ class Broadcaster:
 
     def _forget(self, stream: Subscription, reason: End) -> None:
         self._streams.pop(stream.token, None)
-        self._sent_to_ended += _sent_to(stream)
         if stream.opening is not None:
             logger.info(
                 "Connection %d ended (%s) after %.0f s: %d events, %d bytes, %d saved by compression",
@@ -256,12 +261,13 @@ class Broadcaster:
 
     def _sent(self) -> Sent:
         """Return what this process has handed to streams since it began."""
-        return sum(map(_sent_to, list(self._streams.copy().values())), self._sent_to_ended)
+        total = self._tally.total
+        return Sent(total.events, total.encoded, total.plain - total.encoded)
 
     def _progress(self) -> list[Progress]:
         """Return how far each open stream has got. Called in housekeeping's thread."""
         return [
-            Progress(stream.opening.connection, stream.events_sent, stream.bytes_sent, stream.held_bytes)
+            Progress(stream.opening.connection, *stream.sent[:2], stream.held_bytes)
             for stream in self._streams.copy().values()
             if stream.opening is not None and stream.is_open
         ]
@@ -328,10 +334,6 @@ def _up_to_ends(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 def _is_end(row: Row) -> bool:
     return row.topic == "connection" and row.data.get("connected") is False
-
-
-def _sent_to(stream: Subscription) -> Sent:
-    return Sent(stream.events_sent, stream.bytes_sent, stream.bytes_saved)
 
 
 def _now() -> str:

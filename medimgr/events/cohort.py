@@ -6,8 +6,7 @@ messages. It leaves as soon as it needs something of its own, or its socket does
 
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from medimgr.events.encoding import Encoding
 
@@ -18,9 +17,8 @@ Write = Callable[[bytes], int]
 """Writes to a socket; returns how much it took. Raises BlockingIOError for nothing, OSError if it is dead."""
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
-    """What a cohort has sent to each member since it began."""
+class Count(NamedTuple):
+    """What a stream was sent."""
 
     events: int = 0
     encoded: int = 0
@@ -28,11 +26,15 @@ class Count:
     plain: int = 0
     """Bytes of the messages themselves."""
     checksum: int = 0
-    """CRC-32 of the messages, one after the other."""
+    """CRC-32 of the messages, one after the other; only a cohort keeps it."""
 
-    def plus(self, more: "Count") -> "Count":
-        """Return both together; of the checksum nothing can be told."""
-        return Count(self.events + more.events, self.encoded + more.encoded, self.plain + more.plain)
+    def plus(self, more: "Count", times: int = 1) -> "Count":
+        """Return this and so many times ``more``; of the checksum nothing can be told."""
+        return Count(
+            self.events + times * more.events,
+            self.encoded + times * more.encoded,
+            self.plain + times * more.plain,
+        )
 
     def since(self, before: "Count") -> "Count":
         """Return what has been added since ``before``; of the checksum nothing can be told."""
@@ -42,10 +44,25 @@ class Count:
 NOTHING = Count()
 
 
+class Tally:
+    """What all streams of one event loop were sent, those that have ended included."""
+
+    def __init__(self) -> None:
+        """Begin at nothing."""
+        self.total = NOTHING
+        """Only grows; replaced as a whole, so that any thread may read it."""
+
+    def add(self, sent: Count, streams: int = 1) -> None:
+        """Add what each of so many streams was sent."""
+        self.total = self.total.plus(sent, streams)
+
+
 class Cohort:
     """Streams of the same topics in the same encoding, whose sockets have taken all that they were sent."""
 
-    def __init__(self, topics: frozenset[str], encoding: Encoding, framed: Callable[[bytes], bytes]) -> None:
+    def __init__(
+        self, topics: frozenset[str], encoding: Encoding, framed: Callable[[bytes], bytes], tally: Tally
+    ) -> None:
         """Begin empty. ``framed`` makes a piece of a response's body into what goes over the socket."""
         self.topics = topics
         self.count = NOTHING
@@ -53,6 +70,7 @@ class Cohort:
         """The last event of any topic that members have been sent, or had no use for."""
         self._encoding = encoding
         self._framed = framed
+        self._tally = tally
         self._members: dict[Subscription, Write] = {}
 
     def __len__(self) -> int:
@@ -73,13 +91,9 @@ class Cohort:
         """Send ``messages``, of which ``events`` are events, to every member."""
         encoded = b"".join(map(self._encoding.shared, messages))
         plain = b"".join(messages)
-        count = self.count
-        self.count = Count(
-            count.events + events,
-            count.encoded + len(encoded),
-            count.plain + len(plain),
-            zlib.crc32(plain, count.checksum),
-        )
+        sent = Count(events, len(encoded), len(plain))
+        self.count = self.count.plus(sent)._replace(checksum=zlib.crc32(plain, self.count.checksum))
+        self._tally.add(sent, len(self._members))
         wire = self._framed(encoded)
         size = len(wire)
         for stream, write in list(self._members.items()):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from medimgr.events import frames
-from medimgr.events.cohort import Cohort
+from medimgr.events.cohort import Cohort, Tally
 from medimgr.events.subscription import Subscription
 from medimgr.events.tail import Measured, Row
 from medimgr.events.topics import TICK_TOPIC
@@ -12,9 +12,10 @@ from medimgr.events.topics import TICK_TOPIC
 class Fanout:
     """All streams of one event loop. Runs in its thread."""
 
-    def __init__(self, framed: Callable[[bytes], bytes]) -> None:
+    def __init__(self, framed: Callable[[bytes], bytes], tally: Tally) -> None:
         """Begin without streams. ``framed``: see :class:`Cohort`."""
         self._framed = framed
+        self._tally = tally
         self._apart: dict[Subscription, None] = {}
         """Not in a cohort: being opened, slow, behind another server, or with a source of its own."""
         self._cohorts: dict[tuple[frozenset[str], str], Cohort] = {}
@@ -80,7 +81,9 @@ class Fanout:
             key = (stream.topics, stream.encoding.name)
             cohort = self._cohorts.get(key)
             if cohort is None:
-                cohort = self._cohorts[key] = Cohort(stream.topics, stream.encoding, self._framed)
+                cohort = self._cohorts[key] = Cohort(
+                    stream.topics, stream.encoding, self._framed, self._tally
+                )
             cohort.position = self._position
             stream.join(cohort, write)
             del self._apart[stream]

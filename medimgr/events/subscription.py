@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from medimgr.events import frames
-from medimgr.events.cohort import NOTHING, Cohort, Count, Write
+from medimgr.events.cohort import NOTHING, Cohort, Count, Tally, Write
 from medimgr.events.encoding import Encoding, Identity
 from medimgr.events.opening import Opening
 
@@ -82,6 +82,7 @@ class Subscription:
         "_paused",
         "_position",
         "_sink",
+        "_tally",
         "_ticks",
         "began",
         "encoding",
@@ -102,12 +103,13 @@ class Subscription:
         max_age: float,
         on_end: Callable[["Subscription", End], None],
         encoding: Encoding | None = None,
+        tally: Tally | None = None,
     ) -> None:
         """Begin as pending, with all ``topics`` that it may turn out to follow.
 
         ``on_end`` is called once, in the loop, whatever ends the stream.
 
-        Without an ``encoding`` messages go out as they are.
+        Without an ``encoding`` messages go out as they are. What it is sent by itself is added to ``tally``.
         """
         self.token = token
         self.topics = frozenset(topics)
@@ -120,6 +122,7 @@ class Subscription:
         self.on_leave: Callable[[Subscription], None] = _nobody
         """Called when the stream leaves its cohort and goes on, to be served by itself."""
         self._done: asyncio.Future[End] | None = None
+        self._tally = tally or Tally()
         self._account: tuple[Count, Cohort | None, Count] = (NOTHING, None, NOTHING)
         """What it was sent by itself, its cohort, and where that was when it joined. Replaced as a whole,
         since other threads read it."""
@@ -258,6 +261,7 @@ class Subscription:
     def _note(self, sent: Count) -> None:
         own, cohort, joined = self._account
         self._account = (own.plus(sent), cohort, joined)
+        self._tally.add(sent)
 
     # --- delivery ------------------------------------------------------------------------------
     def offer_event(self, event_id: int, topic: str, chunk: bytes) -> None:

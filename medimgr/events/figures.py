@@ -32,7 +32,7 @@ class Figures:
         self.fan_out = Histogram()
         self.position = 0
         self.looked_at: float | None = None
-        """When the reader last knew that it has everything, on the monotonic clock."""
+        """When the reader last got an answer from the log, on the monotonic clock."""
 
     # --- a stream's life ---------------------------------------------------------------------------
     def opened(self, *, replayed_events: int, reset: bool) -> None:
@@ -78,7 +78,7 @@ class Figures:
 
     # --- the reader, in its own thread --------------------------------------------------------------
     def looked(self, position: int) -> None:
-        """Note that everything up to event ``position`` has been handed on, and nothing more is there."""
+        """Note that everything up to event ``position`` has been read just now and handed on."""
         self.position = position
         self.looked_at = time.monotonic()
 

@@ -3,9 +3,9 @@
 import logging
 
 from asgiref.sync import sync_to_async
-from django.core.exceptions import RequestDataTooBig, TooManyFilesSent
+from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.db import DatabaseError, InterfaceError, transaction
-from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.http import HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
@@ -17,14 +17,7 @@ logger = logging.getLogger(__name__)
 
 MOST_PAGES = 100
 _LONGEST_TOKEN = 64
-_REFUSALS = (
-    MultiPartParserError,
-    RequestDataTooBig,
-    TooManyFilesSent,
-    UnreadablePostError,
-    UnicodeError,
-    ValueError,
-)
+_REFUSALS = (SuspiciousOperation, BadRequest, MultiPartParserError, OSError, ValueError, LookupError)
 """What Django raises for a body that is no form, too large, or broken off."""
 
 

@@ -177,8 +177,8 @@ class Reader:
                 self._position = batch[-1].id
             if ticks := self._new_ticks(measured):
                 self._deliver(Batch(self._position or 0, ticks=ticks))
+            figures.of_this_process.looked(self._position or 0)
             if len(rows) < ROWS_AT_ONCE:
-                figures.of_this_process.looked(self._position or 0)
                 return
 
     def _new_ticks(self, measured: Iterable[Tick]) -> list[Measured]:

@@ -55,6 +55,7 @@
     kick: (id) => request("POST", `/api/events/connections/${Number(id)}/kick`),
     kickAllOf: (account) => request("POST", "/api/events/kick", { user: account }),
     testEvent: () => request("POST", "/api/events/test"),
+    streamHealth: () => request("GET", "/api/events/health"),
     streams: () => request("GET", "/api/events/stats"),
   };
 })();

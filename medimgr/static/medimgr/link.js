@@ -85,7 +85,7 @@
     client.on("connection", (data) => showCount(data.total));
     client.on("hello", async () => {
       try {
-        showCount((await medimgr.api.streams()).total);
+        showCount((await medimgr.api.streamHealth()).connections); // not the stats: they grow with the streams
       } catch { /* the next connection event says it */ }
     });
   }

@@ -7,7 +7,8 @@ WATCHDOG=1 from its event loop, and X_REQUESTS), and it ends without a client no
 :mod:`medimgr.draining`. A worker whose loop hangs when it is told to end says where, and ends at once.
 """
 
-# First, since it chooses Twisted's reactor.
+# First, since the one tells Twisted what to do without, and the other chooses its reactor.
+import medimgr.without_tls  # noqa: F401  # isort: skip
 from daphne.server import Server, twisted_loop  # isort: skip
 
 import argparse

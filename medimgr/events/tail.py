@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import psycopg
 from django.db import DatabaseError, InterfaceError, connection
 
 from medimgr.events import figures, frames
@@ -35,7 +34,7 @@ IDLE_SECONDS = 1.0
 """Without any commit, the reader looks this often whether its database file is still the same one."""
 RETRY_SECONDS = 0.5
 
-TROUBLE = (DatabaseError, InterfaceError, sqlite3.Error, psycopg.Error, OSError)
+TROUBLE = (DatabaseError, InterfaceError, sqlite3.Error, OSError)
 """What a database that is away, or has been replaced, makes itself felt by."""
 
 

@@ -36,8 +36,8 @@ class Wake(Protocol):
     def wait(self, timeout: float, stop: threading.Event) -> bool:
         """Wait up to ``timeout`` seconds; return True where something may have been committed.
 
-        Returns False early once ``stop`` is set. Raises the driver's OperationalError where the
-        database went away; close this object and open a new one then.
+        Returns False early once ``stop`` is set. Raises sqlite3's or Django's OperationalError
+        where the database went away; close this object and open a new one then.
         """
 
     def close(self) -> None:
@@ -99,7 +99,7 @@ class SqliteWake:
 
 
 def open_wake(alias: str = "default") -> Wake:
-    """Open a Wake on the database ``alias``. Raises the driver's OperationalError where it is away."""
+    """Open a Wake on the database ``alias``. Raises sqlite3's or Django's OperationalError if it is away."""
     connection = connections[alias]
     if connection.vendor == "postgresql":
         # Its driver costs a process 10 MB, which one with SQLite need not pay.

@@ -223,6 +223,16 @@ def test_what_was_sent_is_written_down(alice: User) -> None:
     assert list(rows) == [(at, 3, 900, 0), (at, 4, 1000, 7)]
 
 
+def test_progress_between_two_heartbeats_leaves_the_ping_as_it_is(alice: User) -> None:
+    keys = [take_place(arrival(alice)) for _ in range(3)]
+    pinged = Connection.objects.get(pk=keys[0]).last_ping_at
+    connections.record_progress([])
+    connections.record_progress([(keys[0], 3, 900, 0), (987654, 1, 1, 1), (keys[1], 2**40, 2**41, 7)])
+    rows = Connection.objects.order_by("pk").values_list("events_sent", "bytes_sent", "queued")
+    assert list(rows) == [(3, 900, 0), (2**40, 2**41, 7), (0, 0, 0)]
+    assert Connection.objects.get(pk=keys[0]).last_ping_at == pinged
+
+
 def test_places_of_a_user_go_with_the_user(alice: User) -> None:
     coming = arrival(alice)
     take_place(coming)

@@ -178,13 +178,15 @@ def _herd(kinds: Kinds, plan: Plan) -> None:
 
 
 def _goodbye(kinds: Kinds, plan: Plan) -> None:
-    def measure(how: str) -> Row:
-        with serving(Medimgr, plan, notes_ends=True) as stage:
-            streams, rows = goodbyes(stage, how)
-        return [percentile(streams, 50), max(streams), percentile(rows, 50), max(rows)]
+    if Medimgr not in kinds:
+        return
+    with serving(Medimgr, plan, notes_ends=True) as stage:
 
-    columns = [Column(title, "ms") for title in ("stream gone p50", "largest", "row gone p50", "largest")]
-    if Medimgr in kinds:
+        def measure(how: str) -> Row:
+            streams, rows = goodbyes(stage, how)
+            return [percentile(streams, 50), max(streams), percentile(rows, 50), max(rows)]
+
+        columns = [Column(title, "ms") for title in ("stream gone p50", "largest", "row gone p50", "largest")]
         ways = {how.upper(): partial(measure, how) for how in ("fin", "rst")}
         _show(f"A client goes away ({plan.goodbyes} of {plan.connections}, 10 ms apart)", columns, ways)
 

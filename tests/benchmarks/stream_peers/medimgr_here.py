@@ -1,10 +1,13 @@
 """A web worker of this checkout, on a database of its own, whose streams belong to logged-in people."""
 
+import contextlib
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from monitoring.supervisor.web_socket import BACKLOG
@@ -14,6 +17,16 @@ from tests.benchmarks.stream_peers.peer import StreamPeer
 
 _PEOPLE = 10
 _STREAMS_PER_SESSION = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    database: bytes
+    cookies: str
+
+
+_prepared: dict[int, _Prepared] = {}
+"""How many sessions → a SQLite file that has them."""
 
 
 class Medimgr(StreamPeer):
@@ -56,12 +69,25 @@ class Medimgr(StreamPeer):
         }
 
     def prepare(self, connections: int) -> None:
-        """Migrate the database and log people in."""
-        self.run([sys.executable, str(ROOT / "manage.py"), "migrate", "--verbosity", "0"])
+        """Migrate the database and log people in; a file that has been prepared so is copied."""
         sessions = max(_PEOPLE, connections // _STREAMS_PER_SESSION)
-        module = "tests.benchmarks.stream_peers.make_sessions"
         self.cookies = self.directory / "cookies"
+        prepared = _prepared.get(sessions)
+        if prepared is not None and not self.database_url:
+            self.database.write_bytes(prepared.database)
+            self.cookies.write_text(prepared.cookies)
+            return
+        self.run([sys.executable, str(ROOT / "manage.py"), "migrate", "--verbosity", "0"])
+        module = "tests.benchmarks.stream_peers.make_sessions"
         self.cookies.write_text(self.run([sys.executable, "-m", module, str(_PEOPLE), str(sessions)]))
+        if not self.database_url:
+            _prepared[sessions] = _Prepared(self._whole_database(), self.cookies.read_text())
+
+    def _whole_database(self) -> bytes:
+        """Return the file, with what its log holds."""
+        with contextlib.closing(sqlite3.connect(self.database)) as opened:
+            opened.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return self.database.read_bytes()
 
     def command(self) -> list[str]:
         """Return the web worker's command, with the socket that a supervisor would hold."""

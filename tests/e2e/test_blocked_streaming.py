@@ -1,4 +1,4 @@
-"""Something on the way holds streams back: the page polls, says so, and goes back to streaming once it can."""
+"""Something on the way holds streams back: the page polls, says so, and streams again once that works."""
 
 import re
 import sys

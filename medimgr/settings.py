@@ -159,7 +159,10 @@ LOGGING = {
     "formatters": {
         "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
     },
+    "filters": {"client_faults": {"()": "medimgr.lib.client_faults.ClientFaults"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    # Whoever scans the network for servers asks each by a wrong name: Django would print a traceback each time.
+    "loggers": {"django.security.DisallowedHost": {"filters": ["client_faults"]}},
     "root": {"handlers": ["console"], "level": env.text("MEDIMGR_LOG_LEVEL") or "INFO"},
 }
 

@@ -67,6 +67,9 @@ class StreamHandler(ASGIHandler):
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Send) -> None:
         """Serve one request."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})  # 403; Django would only raise
+            return
         path = scope["path"].removeprefix(scope.get("root_path", "")) if scope["type"] == "http" else ""
         if not path.startswith(STREAM_PREFIX):
             await super().__call__(scope, receive, send)

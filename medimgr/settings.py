@@ -161,7 +161,7 @@ LOGGING = {
     },
     "filters": {"client_faults": {"()": "medimgr.lib.client_faults.ClientFaults"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    # Whoever scans the network for servers asks each by a wrong name: Django would print a traceback each time.
+    # Whoever scans a network asks every server by a wrong name, and Django prints a traceback for each.
     "loggers": {"django.security.DisallowedHost": {"filters": ["client_faults"]}},
     "root": {"handlers": ["console"], "level": env.text("MEDIMGR_LOG_LEVEL") or "INFO"},
 }

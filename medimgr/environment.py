@@ -95,10 +95,14 @@ class Environment:
         return value or ""
 
     def optional_secret(self, name: str, *, least: int) -> str:
-        """Return a secret of at least so many characters, from ``name`` or ``name_FILE``; empty for none."""
-        value = self._secret_text(name) or ""
-        if 0 < len(value) < least:
+        """Return a token of at least so many characters, from ``name`` or ``name_FILE``; empty for none."""
+        value = self._secret_text(name)
+        if value is None or not (value or self.text(f"{name}_FILE")):
+            return ""
+        if len(value) < least:
             self._faults.append(f"{name} is too short to be a secret. Write {least} characters or more.")
+        if not value.isascii() or not value.isprintable() or " " in value:
+            self._faults.append(f"{name} has characters that no header carries. Write letters and digits.")
         return value
 
     def _secret_text(self, name: str) -> str | None:

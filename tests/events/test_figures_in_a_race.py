@@ -1,4 +1,4 @@
-"""Workers write, are forgotten and are asked, all at the same time: no sum falls, and none is off in the end."""
+"""Workers write, are forgotten and are asked, all at once: no sum falls, and none is off in the end."""
 
 import threading
 import time

@@ -115,6 +115,46 @@ def test_a_bad_value_of_a_secret_never_shows_in_the_message(
     assert "hunter2" not in faults(read)
 
 
+@pytest.mark.parametrize("source", ["variable", "file"])
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        ("a-token-that-nobody-guesses", ""),
+        ("hunter2", "TOKEN is too short to be a secret. Write 16 characters or more."),
+        ("a-tökén-that-nobody-guesses", "TOKEN has characters that no header carries."),
+        ("a token that nobody guesses", "TOKEN has characters that no header carries."),
+    ],
+)
+def test_a_token_has_to_be_long_and_fit_into_a_header(
+    value: str, fault: str, source: str, read: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if source == "file":
+        (tmp_path / "token").write_text(f"{value}\n", encoding="utf-8")
+        monkeypatch.setenv("TOKEN_FILE", str(tmp_path / "token"))
+    else:
+        monkeypatch.setenv("TOKEN", value)
+    assert read.optional_secret("TOKEN", least=16) == value
+    if not fault:
+        read.seal()
+        return
+    told = faults(read)
+    assert fault in told
+    assert value not in told
+
+
+def test_a_token_may_be_missing_but_not_its_file(
+    read: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert read.optional_secret("TOKEN", least=16) == ""
+    read.seal()
+    monkeypatch.setenv("TOKEN_FILE", str(tmp_path / "token"))
+    assert read.optional_secret("TOKEN", least=16) == ""
+    assert "TOKEN_FILE" in faults(read)
+    (tmp_path / "token").touch()
+    read.optional_secret("TOKEN", least=16)
+    assert "TOKEN is too short" in faults(read)
+
+
 def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("MEDIMGR_TEST_A=file\nMEDIMGR_TEST_B=file\n")
     monkeypatch.setenv("MEDIMGR_TEST_A", "environment")

@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 1.0
 """A connection without a request is kept so long: its next request may be on its way."""
+UNSENT_SECONDS = 2.5
+"""A request that has not come in whole by then is given up: nothing of it has been done, nor will be."""
 LOOK_SECONDS = 0.05
 LAST_WORDS_SECONDS = 2.0
 """So long the answers that end what was not finished may take to go out."""
@@ -26,8 +28,8 @@ LAST_WORDS_SECONDS = 2.0
 class Connections:
     """The open connections of one Daphne, those without a request included, which Daphne does not count.
 
-    What is relied on of Twisted: ``buildProtocol`` of its factory, and of its HTTPChannel ``requests``,
-    ``persistent``, ``checkPersistence`` and ``transport``.
+    What is relied on of Twisted: ``buildProtocol`` of its factory, of its HTTPChannel ``requests``,
+    ``persistent``, ``checkPersistence`` and ``transport``, and of its Request ``method``.
     """
 
     def __init__(self, factory: Any) -> None:
@@ -64,10 +66,20 @@ class Connections:
             if not channel.requests:
                 channel.transport.loseConnection()
 
+    def cut_unsent(self) -> None:
+        """Cut the connections whose clients have sent a part of a request, and no more."""
+        for channel in self.open():
+            if channel.requests and all(map(_is_unsent, channel.requests)):
+                channel.transport.abortConnection()
+
     def cut(self) -> None:
         """Cut what is still open."""
         for channel in self.open():
             channel.transport.abortConnection()
+
+
+def _is_unsent(request: Any) -> bool:
+    return "method" not in vars(request)  # set once all of it is there
 
 
 def _last_one(request: Any, _version: bytes) -> bool:
@@ -93,10 +105,15 @@ async def drain(port: Any, connections: Connections, application: RequestDeadlin
 
 
 async def _ended(connections: Connections, seconds: float, *, idle: float) -> None:
-    """Return once no connection is open, or after ``seconds``; those without a request go after ``idle``."""
+    """Return once no connection is open, or after ``seconds``; those without a request go after ``idle``.
+
+    Those with a part of a request go after 2.5 s.
+    """
     began = time.monotonic()
     while connections.open() and time.monotonic() - began < seconds:
         await asyncio.sleep(LOOK_SECONDS)
         connections.ask_for_no_more()  # what was accepted before, and has just become a channel
         if time.monotonic() - began >= idle:
             connections.close_idle()
+        if time.monotonic() - began >= UNSENT_SECONDS:
+            connections.cut_unsent()

@@ -29,7 +29,7 @@ TALKER = """
 import itertools, time
 for number in itertools.count():
     print("line", number, flush=True)
-    time.sleep(0.2)
+    time.sleep(0.05)
 """
 
 

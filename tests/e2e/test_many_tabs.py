@@ -16,7 +16,7 @@ from medimgr.events.log import publish
 from medimgr.events.models import Connection, Event
 from tests.browser import launch_options
 from tests.e2e.conftest import LAN_NAME, RunningMedimgr, log_in_page, watch_for_faults
-from tests.e2e.watching import PATIENCE_MS, expect_connections, expect_link, kill_9
+from tests.e2e.watching import PATIENCE_MS, account, expect_connections, expect_link, kill_9
 from tests.running import wait_for
 
 KEY = "backend"
@@ -121,20 +121,26 @@ def _wait_for_all(page: Page, due: list[list[object]], timeout: float) -> None:
     assert had[: len(due)] == due
 
 
-@pytest.fixture(params=["127.0.0.1", LAN_NAME])
-def tabs(request: pytest.FixtureRequest, browser: Browser, breakable: RunningMedimgr) -> Iterator[Tabs]:
-    """A browser of its own, whose tabs reach medimgr under a name."""
+@pytest.fixture
+def host() -> str:
+    """The name under which the browser reaches medimgr: one that it trusts, unless a test says otherwise."""
+    return "127.0.0.1"
+
+
+@pytest.fixture
+def tabs(browser: Browser, breakable: RunningMedimgr, host: str) -> Iterator[Tabs]:
+    """A browser of its own, logged in as the administrator."""
     options = launch_options()
     arguments = [*options["args"], f"--host-resolver-rules=MAP {LAN_NAME} 127.0.0.1"]
     own = browser.browser_type.launch(**{**options, "args": arguments})
     context = own.new_context(
-        base_url=f"http://{request.param}:{breakable.port}", viewport={"width": 1280, "height": 800}
+        base_url=f"http://{host}:{breakable.port}", viewport={"width": 1280, "height": 800}
     )
     faults = watch_for_faults(context)
     page = context.new_page()
     log_in_page(page)
     page.wait_for_url("**/monitoring/")
-    assert page.evaluate("isSecureContext") == (request.param == "127.0.0.1")
+    assert page.evaluate("isSecureContext") == (host == "127.0.0.1")
     page.close()
     yield Tabs(context, breakable)
     own.close()
@@ -142,6 +148,7 @@ def tabs(request: pytest.FixtureRequest, browser: Browser, breakable: RunningMed
     expect_connections(breakable, [], timeout=5)
 
 
+@pytest.mark.parametrize("host", [LAN_NAME])
 def test_ten_tabs_are_live_over_three_streams_whoever_is_closed(tabs: Tabs) -> None:
     for path in TEN:
         tabs.open(path)
@@ -203,3 +210,60 @@ def test_ten_tabs_are_live_over_three_streams_whoever_is_closed(tabs: Tabs) -> N
     tabs.expect_all_live()
     tabs.expect_pages(5, 10)
     tabs.expect_everything_once()
+
+
+def test_somebody_who_ends_a_connection_ends_it_for_all_pages_that_it_feeds(tabs: Tabs) -> None:
+    for _ in range(5):
+        tabs.open(SERVICES)
+    tabs.expect_pages(5, 2)
+    with tabs.running.instance.database():
+        (row,) = Connection.objects.order_by("-pages", "pk")[:1]
+    tabs.running.client.post(f"/api/events/connections/{row.pk}/kick").raise_for_status()
+    refused: list[Page] = []
+
+    def told() -> bool:
+        refused[:] = [page for page in tabs.pages if state(page) == "refused"]
+        return len(refused) == row.pages
+
+    wait_for(told, 5, f"{row.pages} pages say that their connection was ended", tabs.roles)
+    for page in refused:
+        expect(page.locator("#stale-banner")).to_contain_text("Somebody ended this page's connection.")
+    tabs.expect_pages(5 - row.pages, 5)  # the others stay as they are, and nobody comes back by himself
+    for page in refused:
+        page.get_by_role("button", name="Reconnect now").click()
+        expect_link(page, "live")
+    tabs.expect_pages(5, 5)
+    tabs.publish()
+    tabs.expect_everything_once()
+
+
+def test_a_logout_ends_all_and_the_next_account_shares_nothing_with_them(tabs: Tabs) -> None:
+    for _ in range(5):
+        tabs.open(SERVICES)
+    tabs.expect_pages(5, 2)
+    last = tabs.pages.pop()
+    last.get_by_role("button", name="Log out").click()
+    last.wait_for_url("**/login/**")
+    for page in tabs.pages:
+        expect_link(page, "ended", timeout=5000)
+        expect(page.locator("#link-text")).to_have_text("Logged out")
+    expect_connections(tabs.running, [], timeout=2)
+
+    account(tabs.running, "deputy", is_staff=True, is_superuser=True)
+    log_in_page(last, "deputy")
+    before = [page.evaluate("window.had.length") for page in tabs.pages]
+    others = Tabs(tabs.context, tabs.running)
+    for _ in range(4):
+        others.open(SERVICES)
+    last.close()
+    others.expect_pages(4, 5)
+    others.publish()
+    others.expect_everything_once()
+    assert [page.evaluate("window.had.length") for page in tabs.pages] == before
+    assert {state(page) for page in tabs.pages} == {"ended"}
+
+
+def state(page: Page) -> str:
+    """Return what the page says about its link."""
+    found: str = page.evaluate("medimgr.client.link.state")
+    return found

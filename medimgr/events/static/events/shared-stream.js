@@ -22,6 +22,7 @@ window.medimgr = window.medimgr || {};
       this.host = null; // of this tab, as a guest
       this.joined = false;
       this.pagesTold = 1;
+      this.hasShared = false;
       this.forgetStream();
     }
 
@@ -179,6 +180,7 @@ window.medimgr = window.medimgr || {};
 
     take({ from, topics, position }) {
       this.guests.set(from, { topics, position });
+      this.hasShared = true;
       const covered = topics.every((topic) => this.asked.topics.includes(topic)) && position >= this.reachesBackTo;
       this.tabs.send({
         kind: "joined", to: from, link: this.linkToTell(), hello: this.hello, ticks: [...this.measured.values()],
@@ -216,6 +218,9 @@ window.medimgr = window.medimgr || {};
         this.tellPages();
       } else if (name === "log") {
         return; // it is about this page alone
+      } else if (name === "heartbeat" && this.hasShared) {
+        this.pagesTold = 0; // told again, since the answer does not say whether it was stored
+        this.tellPages();
       }
       if (this.guests.size) this.tabs.send({ kind: "message", name, data, id, after: name === "reset" ? 0 : after });
     }
@@ -255,10 +260,10 @@ window.medimgr = window.medimgr || {};
       this.telling = true;
       try {
         while (this.isHost && this.client.connectionId && this.pagesTold !== 1 + this.guests.size) {
+          const id = this.client.connectionId;
           const pages = 1 + this.guests.size;
-          const body = new URLSearchParams({ connection_id: this.client.connectionId, pages: String(pages) });
-          await fetch(this.client.pagesUrl, { method: "POST", body });
-          this.pagesTold = pages;
+          await fetch(this.client.pagesUrl, { method: "POST", body: new URLSearchParams({ connection_id: id, pages: String(pages) }) });
+          if (this.client.connectionId === id) this.pagesTold = pages; // else there is another stream by now
         }
       } catch { /* the next change tells it, or the next stream */ } finally {
         this.telling = false;

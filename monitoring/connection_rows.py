@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from medimgr.events.models import Connection
-from medimgr.events.stats import kind_of, shown
+from django.utils import timezone
+
+from medimgr.events.stats import kind_of, open_streams, shown
 from monitoring import wording
 
 COLUMNS = (
@@ -48,7 +49,7 @@ KINDS = {
 }
 """What each kind of page is called; ``medimgr.events.stats.kind_of`` names the kinds."""
 OTHER_KIND = "Page"
-BLANK: dict[str, Any] = {"id": 0, "page": "", "topics": [], "pages": 1, "queued": 0}
+BLANK: dict[str, Any] = {"id": 0, "page": "", "topics": "", "pages": 1, "queued": 0}
 
 
 def rows(now: datetime) -> list[dict[str, Any]]:
@@ -57,11 +58,12 @@ def rows(now: datetime) -> list[dict[str, Any]]:
         {
             **shown(row, now),
             "for": wording.age(row.duration_seconds(now)),
-            "since": row.connected_at,
-            "last_ping": row.last_ping_at,
+            "topics": ", ".join(row.topics),
+            "since": f"{timezone.localtime(row.connected_at):%H:%M:%S}",
+            "ping": f"{timezone.localtime(row.last_ping_at):%H:%M:%S}",
             "kind_words": kind_words(row.page),
         }
-        for row in Connection.objects.select_related("user", "worker")
+        for row in open_streams()
     ]
 
 

@@ -192,7 +192,7 @@ def forget_dead_workers() -> int:
     here = pid_space()
     gone = [
         worker.pk
-        for worker in StreamWorker.objects.all()
+        for worker in StreamWorker.objects.defer("figures")
         if here
         and worker.pid_space == here
         and worker.node == settings.MEDIMGR_NODE

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, IntegerField, Max
+from django.db.models import Count, IntegerField, Max, QuerySet
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 from django.urls import Resolver404, resolve
@@ -21,9 +21,14 @@ from medimgr.lib.units import iso
 HOUR = timedelta(hours=1)
 
 
+def open_streams() -> QuerySet[Connection]:
+    """Return the rows of open streams with user and worker. One query; not the worker's figures with each."""
+    return Connection.objects.select_related("user", "worker").defer("worker__figures")
+
+
 def connection_stats(now: datetime) -> dict[str, Any]:
     """Return the shape of ``schemas.StreamStats``. Seven queries, however many streams are open."""
-    rows = list(Connection.objects.select_related("user", "worker"))
+    rows = list(open_streams())
     peak, ended = _peak(), _ended()
     survey = Survey.take()
     limit = settings.MEDIMGR_STREAM_MAX_CONNECTIONS

@@ -151,6 +151,22 @@ def test_all_connections_of_somebody_are_ended(monitor: Page, running: RunningMe
         expect(breakdown(monitor, "reason").filter(has_text="ended by somebody")).to_be_visible()
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_long_name_stays_in_its_place(monitor: Page, running: RunningMedimgr, width: int) -> None:
+    monitor.set_viewport_size({"width": width, "height": 900})
+    with stream_of(running, "a" + "very" * 20 + "long.name", topics="service"):
+        line = breakdown(monitor, "user").filter(has_text="very")
+        expect(line.get_by_role("button")).to_be_visible()
+        sticking_out = """() => {
+          const end = (node) => node.getBoundingClientRect().right;
+          return [...document.querySelectorAll("main .breakdown *, main .facts *")]
+            .filter((node) => end(node) > end(node.closest(".breakdown, .facts")))
+            .map((node) => node.outerHTML);
+        }"""
+        assert monitor.evaluate(sticking_out) == []
+        assert monitor.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def test_rows_are_sorted_and_searched_by_keyboard(monitor: Page, running: RunningMedimgr) -> None:
     with (
         stream_of(running, "anton", topics="service", page="/operations/"),

@@ -12,7 +12,8 @@ MAX_REPLAY = 1000
 MAX_REPLAY_BYTES = 512 * 1024
 """A client that missed more than either is better served with a snapshot.
 
-One that does not read keeps this, what is held for it (1 MiB) and what the kernel takes (384 KiB): 2 MiB."""
+One that does not read keeps this, what is held for it (1 MiB) and what the kernel takes (384 KiB): 2 MiB.
+"""
 
 
 EventRow = tuple[int, str, str, dict[str, Any]]

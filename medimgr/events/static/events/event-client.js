@@ -5,7 +5,8 @@
    client.on("service", (data, id) => ...); client.on("link", (link) => ...); client.open();
 
    The browser's own reconnecting is not used: it says neither when it tries again nor why it failed. On every
-   failure the source is closed and a new one is opened after 1, 2, 4 ... 30 seconds, from the last event seen. */
+   failure the source is closed and a new one is opened after 1, 2, 4 ... 20 seconds, more or less, from the last event
+   seen. */
 "use strict";
 
 window.medimgr = window.medimgr || {};
@@ -13,7 +14,7 @@ window.medimgr = window.medimgr || {};
 (() => {
   const TOPICS = ["service", "operation", "node", "connection", "workstation", "emulator"];
   const MESSAGES = ["hello", "tick", "log", "heartbeat", "reset", "bye", ...TOPICS];
-  const LONGEST_WAIT_SECONDS = 30;
+  const LONGEST_WAIT_SECONDS = 20; // on average: chance makes it 10 to 30
   const WATCHDOG_FACTOR = 1.5;
   const HELLO_MS = 4000; // a stream that has not greeted by then may be held back; the second try waits twice as long
   const SILENT_STREAMS = 2; // after so many in a row the page asks whether polling works

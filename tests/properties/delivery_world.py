@@ -120,7 +120,8 @@ class DeliveryWorld:
     def _collect(self) -> None:
         with self._site.instance.database():
             for event in Event.objects.after(max(self.truth, default=0)):
-                self.truth[event.pk] = Noted(event.pk, event.topic, event.key, event.data.get("n"))
+                size = len(str(event.data))
+                self.truth[event.pk] = Noted(event.pk, event.topic, event.key, event.data.get("n"), size)
 
     def _newest(self) -> int:
         with self._site.instance.database():

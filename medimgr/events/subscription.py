@@ -335,10 +335,15 @@ class Subscription:
             self.break_off(error)
 
     def start_over(self, position: int) -> None:
-        """The log is another one since an outage: go on from ``position``, and tell the client."""
+        """The log is another one since an outage: go on from ``position``, and tell the client.
+
+        A pending stream ends, since its request may have read the other log: the client asks again.
+        """
+        if self._sink is None:
+            self.lose(End.SHUTDOWN)
+            return
         self._leave()
         self._position = position
-        self._early = None
         self.offer(frames.reset(position))
 
     # --- the end -------------------------------------------------------------------------------

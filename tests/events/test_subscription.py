@@ -205,6 +205,15 @@ async def test_another_log_after_an_outage_starts_the_count_anew() -> None:
     assert [message.name for message in scene.sink.read()] == ["hello", "reset", "service"]
 
 
+async def test_a_stream_that_is_being_opened_while_the_log_becomes_another_one_is_asked_to_come_again() -> (
+    None
+):
+    scene = Scene()
+    scene.stream.offer_event(901, "service", event(901))
+    scene.stream.start_over(3)
+    assert scene.stream.ended is End.SHUTDOWN
+
+
 STEPS = st.lists(
     st.sampled_from(["event", "again", "stick", "free", "resume", "tick"]) | st.just("event"), max_size=60
 )

@@ -17,7 +17,7 @@ from django.db.models import Count
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from medimgr.events import ledger
+from medimgr.events import ledger, unseen_workers
 from medimgr.events.exceptions import TooManyStreams
 from medimgr.events.log import Fact, publish_all
 from medimgr.events.models import Connection, StreamWorker
@@ -186,8 +186,9 @@ def forget_worker(node: str, pid: int) -> int:
 def forget_dead_workers() -> int:
     """Remove web workers that are gone, and their streams; return how many streams that were.
 
-    Gone are those not seen for 15 seconds, and at once those of this machine whose process does not
-    exist any more. One query where all live.
+    Gone are those not seen for 15 seconds, and then not for 6 more in which this process looks (an outage
+    keeps everybody from writing); at once those of this machine whose process does not exist any more.
+    Two queries where all live.
     """
     here = pid_space()
     gone = [
@@ -200,7 +201,7 @@ def forget_dead_workers() -> int:
     ]
     # The database's clock on both sides: those of two machines may differ by more than a lease.
     unseen = StreamWorker.objects.filter(seen_at__lt=Now() - timedelta(seconds=LEASE_SECONDS))
-    gone.extend(unseen.values_list("pk", flat=True))
+    gone.extend(unseen_workers.of_this_process.gone(dict(unseen.values_list("pk", "seen_at"))))
     return _forget(StreamWorker.objects.filter(pk__in=gone), End.WORKER_LOST) if gone else 0
 
 

@@ -82,8 +82,6 @@ class Load:
     """So many in the making at a time; 0: all at once."""
     gzip: bool = False
     stuck: bool = False
-    quickack: bool = False
-    """Acknowledge each read at once."""
     next_number: int = 1
     """The first message that will count."""
     deadline: float = 60.0
@@ -95,7 +93,7 @@ class Load:
         found += ["--deadline", str(self.deadline)]
         for name, value in (("--cpu", self.cpu), ("--cookies", self.cookies)):
             found += [name, str(value)] if value is not None else []
-        return found + [f"--{flag}" for flag in ("gzip", "stuck", "quickack") if getattr(self, flag)]
+        return found + [f"--{flag}" for flag in ("gzip", "stuck") if getattr(self, flag)]
 
 
 class LoadClient:
@@ -137,6 +135,10 @@ class LoadClient:
     def reset(self) -> None:
         """Begin a window."""
         self._tell("reset")
+
+    def acknowledge_at_once(self, wanted: bool) -> None:
+        """Acknowledge each read at once, or as the kernel sees fit (the default)."""
+        self._tell(f"quickack {wanted:d}")
 
     def window(self) -> Window:
         """Return what was received since the last reset."""

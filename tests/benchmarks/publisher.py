@@ -50,7 +50,10 @@ class Publisher:
         """Publish ``count`` messages at once and wait until they are; return the last one's number."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(f"{count} {kind}\n".encode())
+        try:
+            self._process.stdin.write(f"{count} {kind}\n".encode())
+        except BrokenPipeError:
+            raise CannotMeasure("The publisher has ended; above is why.") from None
         if not select.select([self._process.stdout], [], [], _COMMIT_SECONDS)[0]:
             raise CannotMeasure(f"A message was not published within {_COMMIT_SECONDS:g} s.")
         answer = self._process.stdout.readline()

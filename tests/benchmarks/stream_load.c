@@ -2,7 +2,7 @@
  *
  *   stream_load --port 8000 --path '/events/?topics=service' --connections 1000
  *               [--host 127.0.0.1] [--paced 64] [--cookies FILE] [--header 'Name: value'] [--gzip]
- *               [--next 1] [--stuck] [--quickack] [--deadline 60] [--cpu 1]
+ *               [--next 1] [--stuck] [--deadline 60] [--cpu 1]
  *
  * opens the streams (all at once, or so many in flight with --paced; connection k sends line k of FILE as its
  * Cookie) and reads them. A message that counts holds "~NUMBER:NANOSECONDS~" anywhere in its data: its number,
@@ -17,10 +17,10 @@
  * and takes commands from its standard input, one a line:
  *   reset            begin a window: forget latencies and counts
  *   report           say what the window holds
+ *   quickack 1       acknowledge every read at once, for servers that leave Nagle's algorithm on; 0: no longer
  *   close N HOW MS   close N streams, MS milliseconds apart; HOW is fin or rst
  * It ends where its input ends. "lost" counts numbers that a stream skipped, "doubled" those that came again or
- * late, "behind" the streams that have not had the newest number. With --quickack every read is acknowledged at once,
- * for servers that leave Nagle's algorithm on; it costs the client a call for each read.
+ * late, "behind" the streams that have not had the newest number.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -320,6 +320,7 @@ static void command(char *line) {
     char how[8];
     if (!strcmp(line, "reset")) reset_window();
     else if (!strcmp(line, "report")) say_window();
+    else if (sscanf(line, "quickack %d", &wanted) == 1) quickack = wanted;
     else if (sscanf(line, "close %d %7s %d", &wanted, how, &apart) == 3) close_some(wanted, !strcmp(how, "rst"), apart);
     else fprintf(stderr, "stream_load: no such command: %s\n", line);
 }
@@ -364,7 +365,6 @@ int main(int argc, char **argv) {
         char *name = argv[i];
         if (!strcmp(name, "--gzip")) gzip = 1;
         else if (!strcmp(name, "--stuck")) stuck = 1;
-        else if (!strcmp(name, "--quickack")) quickack = 1;
         else if (i + 1 == argc) return fprintf(stderr, "stream_load: unknown or without a value: %s\n", name), 2;
         else {
             char *value = argv[++i];

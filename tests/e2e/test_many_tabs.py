@@ -44,6 +44,10 @@ ROLE = """() => {
   return JSON.stringify({ id, role, slot, host: share.host, state: link.state, via: link.via, position,
     told: share.pagesTold, guests: [...share.guests.keys()], known });
 }"""
+HANG = """(ms) => setTimeout(() => {
+  const end = Date.now() + ms;
+  while (Date.now() < end);
+}, 50)"""
 
 
 class Tabs:
@@ -266,4 +270,41 @@ def test_a_logout_ends_all_and_the_next_account_shares_nothing_with_them(tabs: T
 def state(page: Page) -> str:
     """Return what the page says about its link."""
     found: str = page.evaluate("medimgr.client.link.state")
+    return found
+
+
+def test_a_guest_does_not_depend_on_its_host(tabs: Tabs) -> None:
+    for path in (SERVICES, SERVICES, OPERATIONS, SERVICE):
+        tabs.open(path)
+    guest = tabs.pages[-1]
+    host = _host_of(guest, tabs)
+    expect(guest.locator("#link-state")).to_have_attribute("title", re.compile("connection of another tab"))
+    lines = guest.locator("#log-lines > div")  # which no stream brings to it
+    expect(lines.first).to_be_visible()
+
+    # One that forgets it, as after an answer that came too late.
+    host.evaluate("medimgr.client.share.guests.clear()")
+    tabs.publish()
+    tabs.expect_everything_once()
+    tabs.expect_pages(4, 5)
+
+    # One that hangs for a while, and finds its place taken.
+    host = _host_of(guest, tabs)
+    host.evaluate(HANG, 7000)
+    tabs.publish()
+    guest.wait_for_function("() => medimgr.client.share.isHost", timeout=PATIENCE_MS)
+    tabs.pages.remove(host)
+    tabs.expect_everything_once()
+    tabs.pages.append(host)
+    tabs.publish()
+    tabs.expect_everything_once()
+    tabs.expect_pages(4, 5)
+    assert len(tabs.hosts()) == 3
+    tabs.expect_all_live()
+
+
+def _host_of(guest: Page, tabs: Tabs) -> Page:
+    """Return the tab whose stream the guest shares."""
+    name = guest.evaluate("medimgr.client.share.host")
+    (found,) = [page for page in tabs.pages if page.evaluate("medimgr.client.share.tabs.id") == name]
     return found

@@ -27,7 +27,7 @@ from django.views.decorators.csrf import csrf_exempt
 def publish(request: HttpRequest) -> HttpResponse:
     """Send the body, which is JSON, to every stream."""
     django_eventstream.send_event("bench", "message", request.body.decode(), json_encode=False)
-    return HttpResponse("ok")
+    return HttpResponse("ok", headers={"Content-Length": "2"})
 
 
 urlpatterns: list[Any] = [

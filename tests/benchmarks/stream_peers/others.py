@@ -88,7 +88,7 @@ class Nchan(StreamPeer):
     """nginx with nchan, one worker process."""
 
     title = "nginx + nchan"
-    quick_acknowledgements = True
+    waits_for_acknowledgements = True
 
     def version(self) -> str:
         """Return the versions."""

@@ -28,7 +28,7 @@ class StreamPeer(ABC):
     cookies: Path | None = None
     """A file with a cookie for each connection, where one has to be logged in."""
 
-    quick_acknowledgements = False
+    waits_for_acknowledgements = False
     """Whether it waits for the acknowledgement of a message before it sends the next (Nagle's algorithm)."""
 
     def __init__(self, directory: Path) -> None:

@@ -1,7 +1,7 @@
 """Publishes the benchmarks' messages by HTTP: ``publish_posts.py PORT PATH FIRST``.
 
-Each line of the input, "COUNT KIND", makes so many messages, one POST each on a connection that stays open;
-the number of the last one is the answer. Standard library alone.
+Each line of the input, "COUNT KIND", makes so many messages, one POST each, all of a line at once on a
+connection that stays open; the number of the last one is the answer. Standard library alone.
 """
 
 import contextlib
@@ -21,26 +21,31 @@ class Poster:
         self._path = path
         self._socket: socket.socket | None = None
 
-    def post(self, body: bytes) -> None:
-        """Post and wait for the answer. Raises OSError or SystemExit where it is not 2xx."""
+    def post(self, bodies: list[bytes]) -> None:
+        """Post them all at once (pipelined) and wait for the answers. SystemExit where one is not 2xx."""
         line = self._connected()
+        line.sendall(b"".join(map(self._request, bodies)))
+        rest = b""
+        for _ in bodies:
+            while b"\r\n\r\n" not in rest:
+                rest += self._some(line)
+            head, _, rest = rest.partition(b"\r\n\r\n")
+            if not head.split(b" ")[1].startswith(b"2"):
+                raise SystemExit(f"The message was not taken: {head[:300]!r}")
+            length = 0
+            for field in head.lower().split(b"\r\n"):
+                if field.startswith(b"content-length:"):
+                    length = int(field.split(b":")[1])
+            while len(rest) < length:
+                rest += self._some(line)
+            rest = rest[length:]
+
+    def _request(self, body: bytes) -> bytes:
         head = (
             f"POST {self._path} HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
-        line.sendall(head.encode() + body)
-        answer = b""
-        while b"\r\n\r\n" not in answer:
-            answer += self._some(line)
-        head_of_answer, _, rest = answer.partition(b"\r\n\r\n")
-        if not head_of_answer.split(b" ")[1].startswith(b"2"):
-            raise SystemExit(f"The message was not taken: {answer[:300]!r}")
-        length = 0
-        for field in head_of_answer.lower().split(b"\r\n"):
-            if field.startswith(b"content-length:"):
-                length = int(field.split(b":")[1])
-        while len(rest) < length:
-            rest += self._some(line)
+        return head.encode() + body
 
     def _some(self, line: socket.socket) -> bytes:
         data = line.recv(65536)
@@ -67,9 +72,11 @@ def main() -> None:
     number = int(first) - 1
     for line in sys.stdin:
         count, kind = line.split()
+        bodies = []
         for _ in range(int(count)):
             number += 1
-            poster.post(json.dumps(payload(number, kind), separators=(",", ":")).encode())
+            bodies.append(json.dumps(payload(number, kind), separators=(",", ":")).encode())
+        poster.post(bodies)
         print(number, flush=True)
 
 

@@ -66,7 +66,7 @@ class Broadcaster:
         self.desk = Desk(self._threadsafe)
         self._reader.start()
         self.housekeeping.start()
-        self._watch = watch_over(self._reader, self.housekeeping)
+        self._watch = watch_over(self._reader, self.housekeeping, self.desk)
         self._beat = background(self._beat_on(), name="stream-heartbeat", on_death=self._fail)
         atexit.register(self._stop_threads)
         before_shutdown(self.aclose)

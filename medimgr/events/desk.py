@@ -14,6 +14,7 @@ from medimgr.events.opening import Opening
 from medimgr.events.tail import TROUBLE
 from medimgr.lib.loops import LoopGone
 from medimgr.lib.problems import Problem
+from medimgr.lib.watched_thread import Turn, WatchedThread
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +34,9 @@ class Desk:
         self._settle = in_the_loop(_settle)
         self._changed = threading.Condition()
         self._waiting: list[_Waiting] = []
-        self._thread: threading.Thread | None = None
-        self._closed = False
+        self._in_turn: list[_Waiting] = []
+        self._thread = WatchedThread("stream-admission", self._run, self._note_stuck)
+        self._started = self._closed = False
 
     async def admit(self, applicant: Applicant) -> Opening:
         """Return how the stream begins. Raises the Problem for which it is refused."""
@@ -42,32 +44,35 @@ class Desk:
         with self._changed:
             if self._closed:
                 raise ShuttingDown
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="stream-admission", daemon=True)
-                self._thread.start()
             self._waiting.append((applicant, answer))
             self._changed.notify()
+        if not self._started:
+            self._started = True
+            self._thread.start()
         outcome = await answer
         if isinstance(outcome, Problem):
             raise outcome
         return outcome
+
+    def look(self) -> None:
+        """Have another thread go on where this one is stuck or dead. See reader_watch.py."""
+        self._thread.look()
 
     def close(self, timeout: float) -> None:
         """Refuse whoever comes from now on, and end the thread. Idempotent."""
         with self._changed:
             self._closed = True
             self._changed.notify()
-        if self._thread is not None and self._thread.is_alive():
-            self._thread.join(timeout)
+        self._thread.join(timeout)
 
-    def _run(self) -> None:
+    def _run(self, turn: Turn) -> None:
         try:
             while (waiting := self._next()) is not None:
-                self._settle(waiting, _admit([applicant for applicant, _ in waiting]))
+                with turn.asking():
+                    outcomes = _admit([applicant for applicant, _ in waiting])
+                self._settle(waiting, outcomes)
         except LoopGone:
             return
-        finally:
-            connection.close()
 
     def _next(self) -> list[_Waiting] | None:
         with self._changed:
@@ -76,8 +81,13 @@ class Desk:
                     return None
                 if not self._changed.wait(IDLE_SECONDS):
                     connection.close()
-            turn, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
-            return turn
+            self._in_turn, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
+            return self._in_turn
+
+    def _note_stuck(self, seconds: float) -> None:
+        """Refuse those that no answer came for. Called in the loop."""
+        logger.warning("Streams could not be admitted: no answer from the database for %g s.", seconds)
+        _settle(self._in_turn, [DatabaseAway()] * len(self._in_turn))
 
 
 def _admit(applicants: Sequence[Applicant]) -> list[Outcome]:
@@ -88,9 +98,13 @@ def _admit(applicants: Sequence[Applicant]) -> list[Outcome]:
         connection.close()
         return [DatabaseAway()] * len(applicants)
     except Exception as error:
-        logger.exception("Admitting %d stream(s) failed.", len(applicants))
         connection.close()
-        return [_Failed(error)] * len(applicants)
+        if len(applicants) > 1:
+            # One of them is the reason, and the others are not to suffer from it.
+            logger.warning("Admitting %d streams together failed: %r", len(applicants), error)
+            return [outcome for applicant in applicants for outcome in _admit([applicant])]
+        logger.exception("Admitting a stream failed.")
+        return [_Failed(error)]
 
 
 class _Failed(Problem):

@@ -98,7 +98,11 @@ async def test_streams_live_through_a_freeze_of_all_that_serves_them(
         await caller.begin()
         await caller.next("hello")
     before = await StreamWorker.objects.aget()
-    with frozen(await sync_to_async(other_backends)() - own):
+    async with asyncio.timeout(10):
+        # The reader has two connections; housekeeping and admission have one each, as soon as they need it.
+        while len(serving := await sync_to_async(other_backends)() - own) < 4:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    with frozen(serving):
         published = await sync_to_async(publish_one)()
         # One goes meanwhile, so that the rows have to change, too.
         await callers[2].leave()

@@ -85,7 +85,7 @@ class Stage:
         end = time.monotonic() + _CLOSED_SECONDS
         while open_files(self.peer.pids()[-1]) > files + 20 and time.monotonic() < end:
             time.sleep(0.05)
-        time.sleep(0.3)
+        time.sleep(0.3)  # what is left to tidy up is in no figure
 
 
 @contextmanager
@@ -133,7 +133,7 @@ def fan_out(stage: Stage) -> FanOut:
     memory, threads_before = pss_mb(pids), threads(pids)
     files_before, database_before = open_files(pids[-1]), peer.database_connections()
     with stage.streams(plan.connections) as client, stage.publisher() as publisher:
-        time.sleep(1.0)
+        time.sleep(1.0)  # the last greetings are out, and at rest is at rest
         each = (pss_mb(pids) - memory) * 1e6 / 1024 / plan.connections
         files = open_files(pids[-1]) - plan.connections
         standing = (rss_mb(pids), threads(pids), files, peer.database_connections())

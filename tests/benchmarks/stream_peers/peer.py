@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tests.benchmarks.beacons import CannotMeasure
@@ -69,12 +69,7 @@ class StreamPeer(ABC):
     # --- running -----------------------------------------------------------------------------------
     def start(self, cpu: int | None) -> None:
         """Start on core ``cpu`` and wait until it answers. Raises CannotMeasure."""
-
-        def pin() -> None:
-            if cpu is not None:
-                os.sched_setaffinity(0, {cpu})
-
-        with (self.directory / "output").open("ab") as output:
+        with (self.directory / "output").open("ab") as output, _on_core(cpu):
             self.process = subprocess.Popen(
                 self.command(),
                 cwd=ROOT,
@@ -84,7 +79,6 @@ class StreamPeer(ABC):
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 pass_fds=self.descriptors(),
-                preexec_fn=pin,  # noqa: PLW1509  (no other thread of ours holds a lock)
             )
         end = time.monotonic() + START_SECONDS
         while not self._answers():
@@ -126,6 +120,18 @@ class StreamPeer(ABC):
         """Return the end of what it has said."""
         path = self.directory / "output"
         return path.read_text(errors="replace")[-2000:] if path.exists() else ""
+
+
+@contextlib.contextmanager
+def _on_core(cpu: int | None) -> Iterator[None]:
+    """Run on one core: what is started meanwhile stays there."""
+    free = os.sched_getaffinity(0)
+    try:
+        if cpu is not None:
+            os.sched_setaffinity(0, {cpu})
+        yield
+    finally:
+        os.sched_setaffinity(0, free)
 
 
 def free_port() -> int:

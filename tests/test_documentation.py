@@ -56,6 +56,7 @@ def test_every_variable_that_is_named_exists(document: Path) -> None:
     known = example_variables() | {f"{name}_FILE" for name in example_variables()}
     known |= {"MEDIMGR_TEST_DATABASE", "MEDIMGR_TEST_CHROMIUM", *marks_of_services()}
     known |= {"MEDIMGR_CHAOS_SECONDS", "MEDIMGR_CHAOS_SEED"}
+    known |= {"MEDIMGR_TEST_SEED", "MEDIMGR_TEST_RAGE_SECONDS", "MEDIMGR_TEST_ROUNDS"}
     assert {name for name in found if name.rstrip("_") not in known and not name.endswith("_")} == set()
 
 

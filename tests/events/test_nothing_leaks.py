@@ -28,7 +28,7 @@ from tests.events.test_streams_over_asgi import Caller, no_rows
 
 pytestmark = pytest.mark.both_databases
 
-OPENS = 1000
+OPENS, PIECES = 1200, 6
 CLIENTS = 8
 LAST_CALLS = 20
 
@@ -60,12 +60,12 @@ def rush(site: Site, session: str, times: int) -> None:
 
 def test_a_thousand_streams_leave_nothing_in_a_worker(site: Site) -> None:
     session = site.operator()
-    rush(site, session, 200)  # until pools and caches are full
+    rush(site, session, 400)  # until pools and caches are full
     worker = psutil.Process(site.workers[0].pid)
     threads, descriptors, memory = worker.num_threads(), worker.num_fds(), worker.memory_info().rss
     grown = []
-    for _ in range(3):
-        rush(site, session, OPENS // 3)
+    for _ in range(PIECES):
+        rush(site, session, OPENS // PIECES)
         grown.append(worker.memory_info().rss - memory)
         memory += grown[-1]
     site.instance.wait_for(
@@ -75,7 +75,7 @@ def test_a_thousand_streams_leave_nothing_in_a_worker(site: Site) -> None:
     )
     print(f"{descriptors} descriptors, {threads} threads, memory {[size // 1024 for size in grown]} KiB")  # noqa: T201
     # A leak takes its share each time; the allocator takes a piece now and then.
-    assert min(grown) < OPENS // 3 * 3072
+    assert min(grown) < OPENS // PIECES * 3072
 
 
 # --- inside the process --------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from tests.properties.delivery_world import DeliveryWorld
 
 pytestmark = pytest.mark.both_databases
 
-RAGE_SECONDS = float(os.environ.get("MEDIMGR_TEST_RAGE_SECONDS") or 6)
+RAGE_SECONDS = float(os.environ.get("MEDIMGR_TEST_RAGE_SECONDS") or 5)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_fault_of_a_web_worker_would_be_seen(
     with running_site(tmp_path, django_db_blocker, fault=fault) as site:
         world = DeliveryWorld(site, seed)
         world.begin(watchers=6, publishers=1)
-        world.run_on(300)
+        world.run_on(200)
         complaints = world.settle()
         assert any(consequence in complaint for complaint in complaints), (seed, complaints)
 
@@ -70,6 +70,6 @@ def test_a_fault_of_a_web_worker_would_be_seen(
 def test_a_publisher_that_does_not_wait_for_its_turn_would_be_seen(site: Site, seed: str) -> None:
     world = DeliveryWorld(site, seed)
     world.begin(watchers=6, publishers=2, fault="without-lock")
-    world.run_on(300)
+    world.run_on(200)
     complaints = world.settle()
     assert any("lost" in complaint for complaint in complaints), (seed, complaints)

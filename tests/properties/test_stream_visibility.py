@@ -18,7 +18,7 @@ from tests.properties.listening import Listening
 
 pytestmark = pytest.mark.both_databases
 
-ROUNDS = int(os.environ.get("MEDIMGR_TEST_ROUNDS") or 12)
+ROUNDS = int(os.environ.get("MEDIMGR_TEST_ROUNDS") or 10)
 
 
 @pytest.fixture

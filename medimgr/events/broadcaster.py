@@ -26,8 +26,9 @@ from medimgr.events.fanout import Fanout
 from medimgr.events.housekeeping import Checkup, Housekeeping, Progress
 from medimgr.events.opening import Opening
 from medimgr.events.reader_watch import watch_over
+from medimgr.events.sink import Sink
 from medimgr.events.sources import Outlet
-from medimgr.events.subscription import End, Sink, Subscription, jitter
+from medimgr.events.subscription import SPREAD_SECONDS, End, Subscription, jitter
 from medimgr.events.tail import Batch, Measured, Reader, Row
 from medimgr.events.topics import TICK_TOPIC
 from medimgr.events.traffic import Sent
@@ -40,7 +41,12 @@ READY_SECONDS = 5.0
 PENDING_SECONDS = 10.0
 """A stream that was admitted and never opened belongs to a request that came to grief."""
 STOP_SECONDS = 2.0
+REMOVED_KEPT = 1000
+"""So many removed rows are remembered for streams that are being opened."""
+COME_BACK_RATE = 250.0
+"""So many clients a second are told to come back after a restart: a quarter of what one worker admits."""
 LOOK_SECONDS = 0.25
+CATCH_UP_LOOK_SECONDS = 0.005
 
 
 class Broadcaster:
@@ -50,6 +56,7 @@ class Broadcaster:
         """Start reading and housekeeping. Call it in the loop; use :func:`current`."""
         self._loop = asyncio.get_running_loop()
         self._streams: dict[str, Subscription] = {}
+        self._removed: dict[int, str] = {}
         self._tally = Tally()
         self._fanout = Fanout(framed, self._tally)
         self._by_connection: dict[int, Subscription] = {}
@@ -102,10 +109,13 @@ class Broadcaster:
 
     def admit(self, stream: Subscription, opening: Opening) -> None:
         """Take what the request's thread found; a stream that has ended meanwhile stays ended."""
-        if stream.ended is None:
-            stream.admit(opening)
-            self._by_connection[opening.connection] = stream
-            self.figures.opened(replayed_events=len(opening.replay), reset=opening.reset)
+        if stream.ended is not None:
+            return
+        stream.admit(opening)
+        self._by_connection[opening.connection] = stream
+        self.figures.opened(replayed_events=len(opening.replay), reset=opening.reset)
+        if reason := self._removed.pop(opening.connection, None):
+            self._end_removed(str(opening.connection), reason)
 
     def open(self, stream: Subscription, sink: Sink) -> None:
         """Serve an admitted stream: hello, reset or replay, all measurements, and on from there."""
@@ -184,10 +194,16 @@ class Broadcaster:
 
     def _end_removed(self, key: str, reason: str) -> None:
         """Somebody has removed the row of a stream, in whichever process: the stream follows it."""
-        stream = self._by_connection.get(int(key)) if key.isdecimal() else None
-        if stream is not None:
-            stream.has_row = False
-            stream.end(End(reason) if reason in set(End) else End.KICKED)
+        if not key.isdecimal():
+            return
+        stream = self._by_connection.get(int(key))
+        if stream is None:  # another worker's; or one of ours, whose request has not heard yet that it is in
+            self._removed[int(key)] = reason
+            if len(self._removed) > REMOVED_KEPT:
+                del self._removed[next(iter(self._removed))]
+            return
+        stream.has_row = False
+        stream.end(End(reason) if reason in set(End) else End.KICKED)
 
     def _note_away(self, away: bool) -> None:
         self.database_away = away
@@ -249,12 +265,19 @@ class Broadcaster:
                 self._take(batch)
             finally:
                 # Behind the sockets' turn in the loop.
-                self._loop.call_soon(self._loop.call_soon, taken.set)
+                self._loop.call_soon(self._loop.call_soon, self._let_catch_up, taken.set)
 
         self._threadsafe(take)()
         while not taken.wait(LOOK_SECONDS):
             if self._closing or self._loop.is_closed():
                 raise LoopGone
+
+    def _let_catch_up(self, go_on: Callable[[], None]) -> None:
+        """Call ``go_on`` as soon as no client is in the midst of a burst: a sixth of a second later at most."""
+        if self._fanout.is_catching_up() and not self._closing:
+            self._loop.call_later(CATCH_UP_LOOK_SECONDS, self._let_catch_up, go_on)
+        else:
+            go_on()
 
     def _live_tokens(self) -> set[str]:
         return set(self._streams.copy())
@@ -290,8 +313,9 @@ class Broadcaster:
         self._closing = True
         self._beat.cancel()
         self._watch.cancel()
+        spread = max(SPREAD_SECONDS, len(self._streams) / COME_BACK_RATE)
         for stream in list(self._streams.values()):
-            stream.end(End.SHUTDOWN)
+            stream.end(End.SHUTDOWN, spread_seconds=spread)
         await asyncio.get_running_loop().run_in_executor(None, self._stop_threads)
 
     def _stop_threads(self) -> None:

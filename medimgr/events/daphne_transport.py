@@ -59,15 +59,15 @@ class DaphneSink:
         watch(request.transport.getHandle(), settings.MEDIMGR_STREAM_HEARTBEAT_SECONDS)
 
     def write(self, chunk: bytes) -> None:
-        """See :class:`medimgr.events.subscription.Sink`."""
+        """See :class:`medimgr.events.sink.Sink`."""
         self._step({"type": "http.response.body", "body": chunk, "more_body": True})
 
     def write_raw(self, wire: bytes) -> None:
-        """See :class:`medimgr.events.subscription.Sink`."""
+        """See :class:`medimgr.events.sink.Sink`."""
         self._request.channel.transport.write(wire)
 
     def direct(self) -> Write | None:
-        """See :class:`medimgr.events.subscription.Sink`.
+        """See :class:`medimgr.events.sink.Sink`.
 
         Past Daphne and Twisted, whose way to a socket takes eight times as long, and only while nothing waits
         in Twisted's buffers, so that all bytes stay in order.
@@ -86,7 +86,7 @@ class DaphneSink:
         return write
 
     def finish(self) -> None:
-        """See :class:`medimgr.events.subscription.Sink`."""
+        """See :class:`medimgr.events.sink.Sink`."""
         if not self._paused:
             self._end_response()
         elif self._farewell is None:

@@ -74,6 +74,10 @@ class Fanout:
         for stream in apart:
             stream.offer_heartbeat(chunk)
 
+    def is_catching_up(self) -> bool:
+        """Return whether somebody who reads needs a moment for what it was sent."""
+        return any(stream.is_catching_up for stream in self._apart)
+
     def _sorted(self) -> tuple[list[Subscription], Iterable[Cohort]]:
         """Return who is served one by one now, and the cohorts, having brought together who can be.
 

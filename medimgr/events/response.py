@@ -96,20 +96,20 @@ class _TakenOneByOne:
         self._finished = False
 
     def write(self, chunk: bytes) -> None:
-        """See :class:`medimgr.events.subscription.Sink`."""
+        """See :class:`medimgr.events.sink.Sink`."""
         self._chunks.append(chunk)
         self._changed.set()
         self._subscription.pause()
 
     def write_raw(self, wire: bytes) -> None:
-        """See :class:`medimgr.events.subscription.Sink`. Never called, since nothing is direct."""
+        """See :class:`medimgr.events.sink.Sink`. Never called, since nothing is direct."""
         raise NotImplementedError
 
     def direct(self) -> None:
-        """See :class:`medimgr.events.subscription.Sink`."""
+        """See :class:`medimgr.events.sink.Sink`."""
 
     def finish(self) -> None:
-        """See :class:`medimgr.events.subscription.Sink`."""
+        """See :class:`medimgr.events.sink.Sink`."""
         self._finished = True
         self._changed.set()
 

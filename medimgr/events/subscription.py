@@ -12,17 +12,21 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import StrEnum
-from typing import Protocol
 
 from medimgr.events import frames
 from medimgr.events.cohort import NOTHING, Cohort, Count, Tally, Write
 from medimgr.events.encoding import Encoding, Identity
 from medimgr.events.opening import Opening
+from medimgr.events.sink import Sink
 
 logger = logging.getLogger(__name__)
 
 MAX_HELD_BYTES = 1024 * 1024
 """What is kept for a client that does not read. Beyond it the stream ends; a reconnect replays."""
+SPREAD_SECONDS = 4.0
+"""Over so long a time the clients of streams that end come back, unless told otherwise."""
+CATCH_UP_SECONDS = 0.15
+"""So long a client that reads may need for what it was sent at once; in a burst the others wait for it."""
 
 
 class End(StrEnum):
@@ -44,22 +48,6 @@ class End(StrEnum):
     """Its web worker died or lost its lease."""
 
 
-class Sink(Protocol):
-    """Takes a stream's bytes on towards one client."""
-
-    def write(self, chunk: bytes) -> None:
-        """Hand bytes over without waiting. May pause the subscription; raises where the client is gone."""
-
-    def write_raw(self, wire: bytes) -> None:
-        """Hand over what is left of bytes that :meth:`direct` did not take, framed as they are."""
-
-    def direct(self) -> Write | None:
-        """Return how to write framed bytes to the socket at once; None while that is not possible."""
-
-    def finish(self) -> None:
-        """End the response once what was written is out. Cannot fail."""
-
-
 _ONE_EVENT = Count(events=1)
 
 
@@ -79,7 +67,7 @@ class Subscription:
         "_held",
         "_held_bytes",
         "_on_end",
-        "_paused",
+        "_paused_at",
         "_position",
         "_sink",
         "_tally",
@@ -130,7 +118,7 @@ class Subscription:
         self._on_end = on_end
         self._sink: Sink | None = None
         self._position = 0
-        self._paused = False
+        self._paused_at: float | None = None
         self._early: list[tuple[int, str, bytes]] | None = None
         self._held: deque[bytes] | None = None
         self._held_bytes = 0
@@ -175,7 +163,16 @@ class Subscription:
     @property
     def is_lagging(self) -> bool:
         """Return whether the client has not taken yet what it was sent."""
-        return self._paused
+        return self._paused_at is not None
+
+    @property
+    def is_catching_up(self) -> bool:
+        """Return whether much waits for a client that has only just stopped taking all that it is sent."""
+        return (
+            self._paused_at is not None
+            and self._held_bytes > MAX_HELD_BYTES / 4
+            and time.monotonic() - self._paused_at < CATCH_UP_SECONDS
+        )
 
     @property
     def held_bytes(self) -> int:
@@ -225,7 +222,7 @@ class Subscription:
 
         It can be shared with who has had all events up to ``position``.
         """
-        if self._sink is None or self._paused or self._held or self._ticks or self._position > position:
+        if self._sink is None or self.is_lagging or self._held or self._ticks or self._position > position:
             return None
         return self._sink.direct()
 
@@ -281,7 +278,7 @@ class Subscription:
         """Take measurements. A slow client gets the latest of each service once it reads again."""
         if not self.is_open:
             return
-        if self._paused:
+        if self.is_lagging:
             self._ticks = self._ticks or {}
             self._ticks[node] = (at, {**self._ticks.get(node, ("", {}))[1], **changed})
         else:
@@ -291,7 +288,7 @@ class Subscription:
         """Take a message that has to arrive: at once, or as soon as the client reads again."""
         if not self.is_open:
             return
-        if self._paused:
+        if self.is_lagging:
             self._held = self._held or deque()
             self._held.append(chunk)
             self._hold_bytes(len(chunk))
@@ -300,21 +297,22 @@ class Subscription:
 
     def offer_heartbeat(self, chunk: bytes) -> None:
         """Take a heartbeat; one that cannot go out now is pointless."""
-        if self.is_open and not self._paused:
+        if self.is_open and not self.is_lagging:
             self._write(chunk)
 
     def pause(self) -> None:
         """Called by the sink: the client does not take more at present."""
-        self._paused = True
+        if self._paused_at is None:
+            self._paused_at = time.monotonic()
 
     def resume(self) -> None:
         """Called by the sink: all that was written has been taken."""
-        self._paused = False
-        while self._held and not self._paused and self.ended is None:
+        self._paused_at = None
+        while self._held and not self.is_lagging and self.ended is None:
             chunk = self._held.popleft()
             self._held_bytes -= len(chunk)
             self._write(chunk)
-        while self._ticks and not self._paused and self.ended is None:
+        while self._ticks and not self.is_lagging and self.ended is None:
             node, (at, changed) = self._ticks.popitem()
             self._write(frames.tick(node, at, changed))
 
@@ -347,14 +345,17 @@ class Subscription:
         self.offer(frames.reset(position))
 
     # --- the end -------------------------------------------------------------------------------
-    def end(self, reason: End) -> None:
-        """End the stream from this side, with a ``bye``. Idempotent; cannot raise."""
+    def end(self, reason: End, *, spread_seconds: float = SPREAD_SECONDS) -> None:
+        """End the stream from this side, with a ``bye``. Idempotent; cannot raise.
+
+        Many that end at once are told to come back one by one, within ``spread_seconds`` and one more.
+        """
         if self.ended is None:
             sink = self._sink
             self._leave()
             self.lose(reason)
             if sink is not None:
-                _say_bye(sink, self.encoding, reason)
+                _say_bye(sink, self.encoding, reason, spread_seconds)
 
     def lose(self, reason: End = End.CLOSED) -> None:
         """End the stream without a word: nobody listens any more. Idempotent; cannot raise."""
@@ -384,9 +385,9 @@ _TOLD = {
 }
 
 
-def _say_bye(sink: Sink, encoding: Encoding, reason: End) -> None:
+def _say_bye(sink: Sink, encoding: Encoding, reason: End, spread_seconds: float) -> None:
     told = _TOLD.get(reason, End.SHUTDOWN)
-    bye = frames.bye(told.value, retry_ms=round(jitter(1000, 5000)))
+    bye = frames.bye(told.value, retry_ms=round(jitter(1000, 1000 + 1000 * spread_seconds)))
     try:
         sink.write(encoding.encode(bye) + encoding.end())
     except Exception as error:

@@ -9,10 +9,11 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medimgr.events import frames
+from medimgr.events import frames, subscription
 from medimgr.events.cohort import Count, Tally, Write
 from medimgr.events.daphne_transport import framed
 from medimgr.events.encoding import Encoding, Gzip, Identity
@@ -223,6 +224,40 @@ async def test_an_empty_cohort_is_forgotten_with_what_it_has_counted() -> None:
     scene.fanout.send_events([row(2, "service")])
     assert scene.tally.total.events == 1
     assert scene.fanout.cohorts == 0
+
+
+async def test_in_a_burst_a_client_that_has_just_read_gets_a_moment_and_one_that_has_not_gets_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene()
+    reads, well = scene.client(), scene.client()
+    assert not scene.fanout.is_catching_up()
+    reads.room = 0
+    number = 0
+    while not scene.fanout.is_catching_up():
+        scene.fanout.send_events([row(number := number + 1, "service", 10_000)])
+    assert not reads.ends
+    assert len(well.ids()) == number
+    with monkeypatch.context() as patched:
+        patched.setattr(subscription, "CATCH_UP_SECONDS", 0.0)
+        assert not scene.fanout.is_catching_up(), "it has had its moment"
+    reads.read(None)
+    assert not scene.fanout.is_catching_up()
+    assert reads.ids() == well.ids()
+
+
+async def test_the_more_end_at_once_the_longer_they_are_told_to_wait() -> None:
+    waits = []
+    for spread in (4.0, 20.0):
+        scene = Scene()
+        clients = [scene.client() for _ in range(300)]
+        for client in clients:
+            client.stream.end(End.SHUTDOWN, spread_seconds=spread)
+        byes = [next(m for m in client.messages() if m.name == "bye").data["retry_ms"] for client in clients]
+        assert min(byes) >= 1000
+        waits.append(max(byes))
+    assert 4000 < waits[0] <= 5000
+    assert 18_000 < waits[1] <= 21_000
 
 
 NOBODY_IN_PARTICULAR = st.integers(0, 5)

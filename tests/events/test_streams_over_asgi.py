@@ -16,13 +16,15 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from medimgr.asgi import StreamHandler
-from medimgr.events import broadcaster
-from medimgr.events.log import publish
+from medimgr.events import broadcaster, desk, figures
+from medimgr.events.connections import kick
+from medimgr.events.log import last_event_id, publish
 from medimgr.events.models import Connection, Event
 from tests.events.outage import outage
 from tests.events.sessions import log_in
 from tests.events.sse import Message, SseParser
 from tests.events.test_reading_the_log import database_url
+from tests.running import wait_for
 
 pytestmark = [pytest.mark.both_databases, pytest.mark.django_db(transaction=True)]
 
@@ -90,6 +92,7 @@ async def application(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
     """An application in this loop, whose broadcaster ends with the test."""
     yield request.param()
     await broadcaster.current().aclose()
+    await sync_to_async(connections.close_all)()  # of the thread in which the test asks
 
 
 @pytest.fixture
@@ -97,6 +100,7 @@ async def ours() -> AsyncIterator[StreamHandler]:
     """Our application alone."""
     yield StreamHandler()
     await broadcaster.current().aclose()
+    await sync_to_async(connections.close_all)()  # of the thread in which the test asks
 
 
 @pytest.fixture
@@ -153,6 +157,24 @@ async def test_a_client_that_leaves_while_its_stream_opens_leaves_no_row(
         await asyncio.sleep(0.001)
     await caller.put("http.disconnect")
     await asyncio.wait_for(caller.future, 10)
+    await no_rows()
+
+
+async def test_who_is_ended_while_its_stream_opens_gets_none(
+    ours: Any, session: str, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row is there and is removed again before the request has heard of it."""
+    admit_all = desk.admit_all
+
+    def and_kicked(applicants: Any) -> Any:
+        outcomes = admit_all(applicants)
+        kick(alice, pk=outcomes[0].connection)
+        newest = last_event_id()
+        wait_for(lambda: figures.of_this_process.position >= newest, 10, "everybody has heard of it")
+        return outcomes
+
+    monkeypatch.setattr(desk, "admit_all", and_kicked)
+    assert (await Caller(ours, session).refused())[0] == 503
     await no_rows()
 
 

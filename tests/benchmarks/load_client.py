@@ -45,6 +45,8 @@ class Opened:
     """Neither one nor the other when the deadline was over."""
     seconds: float
     """From the first connect to the last stream's first byte."""
+    statuses: dict[str, int]
+    """HTTP status → how often it was the answer."""
     first_byte_ms: list[float]
     """Smallest, median, 99th percentile, largest; so are all lists of four."""
 

@@ -16,6 +16,10 @@ _ARRIVAL_SECONDS = 15.0
 """A message that has not reached all streams by then is taken for lost."""
 
 
+class MessageLost(CannotMeasure):
+    """A message has not reached every stream."""
+
+
 class Publisher:
     """One running publisher; use it as a context. Its messages are numbered from ``first``."""
 
@@ -93,7 +97,7 @@ def closed_loop(
 ) -> float:
     """Keep ``outstanding`` messages on the way; return how many a second reached all streams.
 
-    Raises CannotMeasure where one does not arrive.
+    Raises MessageLost where one does not arrive.
     """
     before = publisher.last
     began, arrived, at = clock(), before, 0
@@ -102,7 +106,7 @@ def closed_loop(
     while arrived < publisher.last:
         done = client.completed(_ARRIVAL_SECONDS)
         if done is None:
-            raise CannotMeasure(f"Message {arrived + 1} did not reach every stream: lost.")
+            raise MessageLost(f"Message {arrived + 1} did not reach every stream.")
         arrived, at = max(arrived, done[0]), done[1]
         room = outstanding - (publisher.last - arrived)
         if room > 0 and clock() < end:

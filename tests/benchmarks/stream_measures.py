@@ -10,10 +10,10 @@ from pathlib import Path
 
 from tests.benchmarks.beacons import CannotMeasure
 from tests.benchmarks.load_client import Load, LoadClient, Opened
-from tests.benchmarks.publisher import Publisher, at_a_rate, closed_loop, settle
+from tests.benchmarks.publisher import MessageLost, Publisher, at_a_rate, closed_loop, settle
 from tests.benchmarks.stream_peers.peer import StreamPeer
 from tests.benchmarks.table import median
-from tests.benchmarks.usage import cpu_percent, cpu_seconds, open_files, pss_mb, rss_mb, threads
+from tests.benchmarks.usage import anonymous_mb, cpu_percent, cpu_seconds, open_files, rss_mb, threads
 
 _PACED = 64
 _CLOSED_SECONDS = 60.0
@@ -130,11 +130,11 @@ def fan_out(stage: Stage) -> FanOut:
     """Open the streams and measure it all."""
     peer, plan = stage.peer, stage.plan
     pids = peer.pids()
-    memory, threads_before = pss_mb(pids), threads(pids)
+    memory, threads_before = anonymous_mb(pids), threads(pids)
     files_before, database_before = open_files(pids[-1]), peer.database_connections()
     with stage.streams(plan.connections) as client, stage.publisher() as publisher:
         time.sleep(1.0)  # the last greetings are out, and at rest is at rest
-        each = (pss_mb(pids) - memory) * 1e6 / 1024 / plan.connections
+        each = (anonymous_mb(pids) - memory) * 1e6 / 1024 / plan.connections
         files = open_files(pids[-1]) - plan.connections
         standing = (rss_mb(pids), threads(pids), files, peer.database_connections())
         idle = cpu_percent(pids, plan.idle_seconds)
@@ -197,8 +197,9 @@ def _closed(stage: Stage, client: LoadClient, publisher: Publisher, outstanding:
     seconds = stage.plan.peak_seconds
     try:
         rate = closed_loop(client, publisher, outstanding=outstanding, kind="600", seconds=seconds)
-    except CannotMeasure:
-        return f"{client.window().lost} lost"
+    except MessageLost:
+        window = client.window()
+        return f"{window.lost} lost, {window.behind} streams behind"
     window = client.window()
     if window.lost or window.doubled:
         return f"{window.lost} lost, {window.doubled} doubled"

@@ -13,7 +13,7 @@ from tests.benchmarks.stream_peers.medimgr_here import Medimgr
 from tests.benchmarks.stream_peers.peer import StreamPeer
 from tests.benchmarks.stuck_clients import stuck_clients
 from tests.benchmarks.table import Column, percentile, table
-from tests.benchmarks.usage import pss_mb
+from tests.benchmarks.usage import anonymous_mb
 
 _STUCK_SECONDS = 40.0
 _READERS = 100
@@ -133,10 +133,10 @@ def _gzip(run: Run) -> None:
     def measure(kind: type[StreamPeer], gzip: bool) -> Row:
         count = run.plan.connections
         with serving(kind, run.plan) as stage:
-            memory = pss_mb(stage.peer.pids())
+            memory = anonymous_mb(stage.peer.pids())
             with stage.streams(count, gzip=gzip) as client, stage.publisher() as publisher:
                 one = steady(stage, client, publisher, "status", _GZIP_RATE)
-                each = (pss_mb(stage.peer.pids()) - memory) * 1e6 / 1024 / count
+                each = (anonymous_mb(stage.peer.pids()) - memory) * 1e6 / 1024 / count
         found[kind, gzip] = one.bytes_each, one.cpu_percent
         return [one.bytes_each, one.cpu_percent, *one.latency_ms[1:3], each]
 

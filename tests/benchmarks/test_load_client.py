@@ -197,6 +197,7 @@ def test_refused_and_unanswered_streams_are_no_open_ones(program: Path) -> None:
         with LoadClient(program, load) as client:
             opened = client.opened()
     assert (opened.opened, opened.refused, opened.failed, opened.waiting) == (2, 1, 1, 1)
+    assert opened.statuses == {"200": 2, "429": 1}
 
 
 @pytest.mark.parametrize("how", ["fin", "rst"])

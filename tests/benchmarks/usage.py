@@ -29,10 +29,19 @@ def cpu_percent(pids: list[int], seconds: float) -> float:
 
 def pss_mb(pids: Iterable[int]) -> float:
     """Return the processes' proportional set size in MB (10^6 bytes)."""
+    return _rolled_up(pids, "Pss:")
+
+
+def anonymous_mb(pids: Iterable[int]) -> float:
+    """Return the part that is in no file, in MB: that of libraries depends on who else has them open."""
+    return _rolled_up(pids, "Pss_Anon:")
+
+
+def _rolled_up(pids: Iterable[int], word: str) -> float:
     total = 0
     for pid in pids:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
+            if line.startswith(word):
                 total += int(line.split()[1]) * 1024
     return total / 1e6
 

@@ -69,6 +69,7 @@ class Listening:
         self.ears: list[Ear] = []
         self.streams: list[StreamClient] = []
         self.slowest_end = 0.0
+        self.rounds = 0
         self.ended = self.refused = self.opened = self.polled = 0
         self.log = site.instance.data_dir / "logs" / "talker.log"
         self.log.parent.mkdir(exist_ok=True)
@@ -79,8 +80,9 @@ class Listening:
 
     def play_rounds(self, count: int) -> None:
         """Play so many rounds; fails with the first one in which something is not as it should be."""
-        for number in range(count):
-            self.play(number)
+        for _ in range(count):
+            self.play(self.rounds)
+            self.rounds += 1
 
     def play(self, number: int) -> None:
         """Change, see who is thrown out, publish, see who hears what, let others come and go."""

@@ -23,6 +23,7 @@ worker_rlimit_nofile {files};
 events {{ worker_connections {files}; }}
 http {{
   access_log off;
+  keepalive_requests 1000000000;
   client_body_temp_path {directory}/body;
   proxy_temp_path {directory}/proxy;
   fastcgi_temp_path {directory}/fastcgi;

@@ -273,7 +273,7 @@ class Broadcaster:
                 raise LoopGone
 
     def _let_catch_up(self, go_on: Callable[[], None]) -> None:
-        """Call ``go_on`` as soon as no client is in the midst of a burst: a sixth of a second later at most."""
+        """Call ``go_on`` as soon as no client is in the midst of a burst: 0.15 s later at most."""
         if self._fanout.is_catching_up() and not self._closing:
             self._loop.call_later(CATCH_UP_LOOK_SECONDS, self._let_catch_up, go_on)
         else:

@@ -17,6 +17,7 @@ from pytest_django.fixtures import Settings
 
 from medimgr.asgi import StreamHandler
 from medimgr.events import broadcaster, desk, figures
+from medimgr.events.admission import admit_all
 from medimgr.events.connections import kick
 from medimgr.events.log import last_event_id, publish
 from medimgr.events.models import Connection, Event
@@ -164,10 +165,9 @@ async def test_who_is_ended_while_its_stream_opens_gets_none(
     ours: Any, session: str, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The row is there and is removed again before the request has heard of it."""
-    admit_all = desk.admit_all
 
     def and_kicked(applicants: Any) -> Any:
-        outcomes = admit_all(applicants)
+        outcomes: list[Any] = admit_all(applicants)
         kick(alice, pk=outcomes[0].connection)
         newest = last_event_id()
         wait_for(lambda: figures.of_this_process.position >= newest, 10, "everybody has heard of it")

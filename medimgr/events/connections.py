@@ -210,6 +210,11 @@ def own_tokens() -> dict[str, int]:
     return dict(Connection.objects.filter(worker__in=_own_rows()).values_list("token", "pk"))
 
 
+def own_count() -> int:
+    """Return how many rows name this process as their worker. One query."""
+    return Connection.objects.filter(worker__in=_own_rows()).count()
+
+
 def record_pings(pings: Iterable[tuple[int, int, int, int]], at: datetime) -> None:
     """Store (primary key, events, bytes, queued bytes) of streams pinged at ``at``. One executemany."""
     moment = connection.ops.adapt_datetimefield_value(at)

@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 GATHER_SECONDS = 0.05
 """Streams that end within this time are removed together."""
 RETRY_SECONDS = 1.0
+THOROUGH_EVERY = 10
+"""Of so many renewals of the lease one compares every row with its stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Housekeeping:
         self._stop = threading.Event()
         self._thread = WatchedThread("stream-housekeeping", self._run, self._note_stuck)
         self._next_renewal = 0.0
+        self._renewals = 0
         self._in_trouble = False
         self.database_away = False
 
@@ -159,18 +162,25 @@ class Housekeeping:
     def _renew(self, turn: Turn) -> None:
         connections.forget_dead_workers()
         turn.heard()
-        # Rows first, streams second: a stream is alive before its row exists, and dead before it goes.
-        rows = connections.own_tokens()
-        live = self._live_tokens()
-        with self._lock:
-            live.update(self._ended)  # removed in the next pass, each with its own reason
-        connections.give_back({token: End.CLOSED for token in rows if token not in live})
+        self._remove_ghosts()
         turn.heard()
         progress = list(self._progress())
         connections.renew_lease(self._ledger, self._now(progress))
         turn.heard()
         self._record_traffic()
         self._record_progress(progress)
+
+    def _remove_ghosts(self) -> None:
+        """Remove rows without a stream. As long as their numbers agree, it is enough to look now and then."""
+        self._renewals += 1
+        if self._renewals % THOROUGH_EVERY and connections.own_count() == len(self._live_tokens()):
+            return
+        # Rows first, streams second: a stream is alive before its row exists, and dead before it goes.
+        rows = connections.own_tokens()
+        live = self._live_tokens()
+        with self._lock:
+            live.update(self._ended)  # removed in the next pass, each with its own reason
+        connections.give_back({token: End.CLOSED for token in rows if token not in live})
 
     def _now(self, progress: list[Progress]) -> dict[str, Any]:
         """Return what the lease tells about the moment, having counted what was sent."""

@@ -170,10 +170,11 @@ class Reader:
                 found = Event.objects.after(self._position or 0)
                 fields = found.values_list("id", "topic", "key", "data", "at")[:ROWS_AT_ONCE]
                 rows = [Row(*row[:4], frames.event(*row[:4]), row[4]) for row in fields]
-                measured = list(Tick.objects.all())
             for batch in _batches(rows):
                 self._deliver(Batch(batch[-1].id, batch))
                 self._position = batch[-1].id
+            with turn.asking():
+                measured = list(Tick.objects.all())
             if ticks := self._new_ticks(measured):
                 self._deliver(Batch(self._position or 0, ticks=ticks))
             figures.of_this_process.looked(self._position or 0)

@@ -24,9 +24,9 @@ SQLITE_POLL_SECONDS = 0.03
 """So often it is read while somebody writes, or where nobody tells of writes."""
 REST_SECONDS = 0.015
 """Commits are noticed no more often than this."""
-_SOON_SECONDS = 0.001
+_SOON_SECONDS = 0.0002
 _WRITING_SECONDS = 0.3
-_UNTOLD_SECONDS = 0.2
+_UNTOLD_SECONDS = 0.4
 """Reads it so often even though nobody was seen to write; also how late a call to stop may be heard."""
 
 

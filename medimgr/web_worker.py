@@ -13,7 +13,6 @@ from daphne.server import Server, twisted_loop  # isort: skip
 
 import argparse
 import faulthandler
-import gc
 import logging
 import os
 import signal
@@ -29,6 +28,8 @@ from twisted.internet import reactor as installed_reactor
 
 from medimgr.asgi import application
 from medimgr.draining import Connections, drain
+from medimgr.events import figures
+from medimgr.garbage import Garbage
 from medimgr.lib.loops import background
 from medimgr.lib.service_notify import ServiceNotify
 
@@ -51,6 +52,7 @@ class WebWorker:
         self._port: Any = None
         self._beat_at = time.monotonic()
         self._stops = 0
+        self._garbage = Garbage(lambda: sum(figures.of_this_process.streams_ended.values()))
         self._server = Server(
             application,
             endpoints=["none"],
@@ -71,8 +73,8 @@ class WebWorker:
 
     def _begin(self) -> None:
         get_resolver().url_patterns  # noqa: B018  (loads every view, which the first request need not wait for)
-        gc.collect()
-        gc.freeze()
+        self._garbage.begin()
+        background(self._garbage.look_on(), name="garbage")
         self._connections = Connections(self._server.http_factory)
         with socket.socket(fileno=os.dup(self._fd)) as listening:
             family = listening.family

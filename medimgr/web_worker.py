@@ -37,6 +37,7 @@ BEAT_SECONDS = 2.0
 """Every how many seconds the event loop tells that it turns."""
 HUNG_SECONDS = 5.0
 """A loop that has not turned for so long will not finish anything in order either."""
+SWITCH_SECONDS = 0.0005
 CLOSE_SECONDS = 5
 """So long the application may take to end a request whose client is gone."""
 reactor: Any = installed_reactor
@@ -73,6 +74,8 @@ class WebWorker:
 
     def _begin(self) -> None:
         get_resolver().url_patterns  # noqa: B018  (loads every view, which the first request need not wait for)
+        # A message passes through two threads, each of which may have to wait so long for a third one.
+        sys.setswitchinterval(SWITCH_SECONDS)
         self._garbage.begin()
         background(self._garbage.look_on(), name="garbage")
         self._connections = Connections(self._server.http_factory)

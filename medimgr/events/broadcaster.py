@@ -287,13 +287,12 @@ class Broadcaster:
         total = self._tally.total
         return Sent(total.events, total.encoded, total.plain - total.encoded)
 
-    def _progress(self) -> list[Progress]:
-        """Return how far each open stream has got. Called in housekeeping's thread."""
-        return [
-            Progress(stream.opening.connection, *stream.sent[:2], stream.held_bytes)
-            for stream in self._streams.copy().values()
-            if stream.opening is not None and stream.is_open
-        ]
+    def _progress(self) -> Iterator[Progress]:
+        """Yield how far each open stream has got. Called in housekeeping's thread."""
+        for stream in list(self._streams.copy().values()):
+            opening = stream.opening
+            if opening is not None and stream.is_open:
+                yield Progress(opening.connection, *stream.sent[:2], stream.held_bytes)
 
     def _end_tokens(self, ends: dict[str, End]) -> None:
         for token, reason in ends.items():

@@ -5,6 +5,7 @@ writes down what was sent, and asks whether the listeners may still listen. All 
 nothing here grows with the number of streams but the size of a query.
 """
 
+import itertools
 import logging
 import threading
 import time
@@ -28,6 +29,9 @@ logger = logging.getLogger(__name__)
 GATHER_SECONDS = 0.05
 """Streams that end within this time are removed together."""
 RETRY_SECONDS = 1.0
+AT_A_TIME = 100
+"""So many streams are written down at once."""
+STEP_BACK_SECONDS = 0.004
 THOROUGH_EVERY = 10
 """Of so many renewals of the lease one compares every row with its stream."""
 
@@ -164,11 +168,16 @@ class Housekeeping:
         turn.heard()
         self._remove_ghosts()
         turn.heard()
-        progress = list(self._progress())
+        self._step_back()
+        progress = self._record_progress(turn)
         connections.renew_lease(self._ledger, self._now(progress))
         turn.heard()
+        self._step_back()
         self._record_traffic()
-        self._record_progress(progress)
+
+    def _step_back(self) -> None:
+        """Let the event loop have the interpreter, which may be in the midst of a message to everybody."""
+        self._stop.wait(STEP_BACK_SECONDS)
 
     def _remove_ghosts(self) -> None:
         """Remove rows without a stream. As long as their numbers agree, it is enough to look now and then."""
@@ -195,11 +204,19 @@ class Housekeeping:
     def _count_sent(self) -> None:
         self._ledger.figures.sent(*self._counted.added(self._sent()))
 
-    def _record_progress(self, progress: list[Progress]) -> None:
-        connections.record_progress(
-            stream for stream in progress if self._written.get(stream.connection) != stream
-        )
-        self._written = {stream.connection: stream for stream in progress}
+    def _record_progress(self, turn: Turn) -> list[Progress]:
+        """Write down how far streams have got, some at a time; return it for all."""
+        written: dict[int, Progress] = {}
+        left = iter(self._progress())
+        while some := list(itertools.islice(left, AT_A_TIME)):
+            connections.record_progress(
+                stream for stream in some if self._written.get(stream.connection) != stream
+            )
+            written.update((stream.connection, stream) for stream in some)
+            turn.heard()
+            self._step_back()
+        self._written = written
+        return list(written.values())
 
     def _record_traffic(self) -> None:
         added = self._meter.added(self._sent())

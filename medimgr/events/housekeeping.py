@@ -30,7 +30,7 @@ GATHER_SECONDS = 0.05
 """Streams that end within this time are removed together."""
 RETRY_SECONDS = 1.0
 AT_A_TIME = 100
-"""So many streams are written down at once."""
+"""So many streams are asked how far they have got, before the event loop has its turn."""
 STEP_BACK_SECONDS = 0.004
 THOROUGH_EVERY = 10
 """Of so many renewals of the lease one compares every row with its stream."""
@@ -205,18 +205,19 @@ class Housekeeping:
         self._ledger.figures.sent(*self._counted.added(self._sent()))
 
     def _record_progress(self, turn: Turn) -> list[Progress]:
-        """Write down how far streams have got, some at a time; return it for all."""
-        written: dict[int, Progress] = {}
+        """Write down how far streams have got; return it for all."""
+        progress: list[Progress] = []
         left = iter(self._progress())
         while some := list(itertools.islice(left, AT_A_TIME)):
-            connections.record_progress(
-                stream for stream in some if self._written.get(stream.connection) != stream
-            )
-            written.update((stream.connection, stream) for stream in some)
-            turn.heard()
+            progress += some
             self._step_back()
-        self._written = written
-        return list(written.values())
+        connections.record_progress(
+            stream for stream in progress if self._written.get(stream.connection) != stream
+        )
+        turn.heard()
+        self._step_back()
+        self._written = {stream.connection: stream for stream in progress}
+        return progress
 
     def _record_traffic(self) -> None:
         added = self._meter.added(self._sent())

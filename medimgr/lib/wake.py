@@ -22,8 +22,10 @@ CHANNEL = "medimgr"
 """The channel of PostgreSQL on which a commit is told."""
 SQLITE_POLL_SECONDS = 0.03
 """So often it is read while somebody writes, or where nobody tells of writes."""
-REST_SECONDS = 0.015
-"""Commits are noticed no more often than this."""
+REST_SECONDS = 0.008
+"""In a row of commits one is noticed no more often than this."""
+UNRESTED = 4
+"""So many commits are noticed at once before there is a rest."""
 _SOON_SECONDS = 0.0002
 _WRITING_SECONDS = 0.3
 _UNTOLD_SECONDS = 0.4
@@ -53,7 +55,7 @@ class SqliteWake:
             f"file:{quote(str(path))}?mode=rw", uri=True, check_same_thread=False, timeout=1.0
         )
         self._version = self._read()  # from here on the write-ahead log is there, where there is to be one
-        self._noticed_at = float("-inf")
+        self._rested_at = float("-inf")
         self._writes: FileWrites | None = None
         with contextlib.suppress(OSError):
             self._writes = FileWrites([path, f"{path}-wal"])
@@ -64,14 +66,15 @@ class SqliteWake:
     def wait(self, timeout: float, stop: threading.Event) -> bool:
         """See :class:`Wake`."""
         end = time.monotonic() + timeout
-        # In a burst of commits, whoever is woken each time would do nothing else.
-        self._pause(min(self._noticed_at + REST_SECONDS - time.monotonic(), timeout))
+        # In a row of commits, whoever is woken each time would do nothing else. Each costs a rest, and a few
+        # rests may be owed.
+        self._pause(min(self._rested_at - UNRESTED * REST_SECONDS - time.monotonic(), timeout))
         written_at = float("-inf")
         while True:
             version = self._read()
             now = time.monotonic()
             if version != self._version:
-                self._version, self._noticed_at = version, now
+                self._version, self._rested_at = version, max(self._rested_at, now) + REST_SECONDS
                 return True
             if now >= end or stop.is_set():
                 return False

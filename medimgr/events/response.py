@@ -103,7 +103,7 @@ class _TakenOneByOne:
 
     def write_raw(self, wire: bytes) -> None:
         """See :class:`medimgr.events.sink.Sink`. Never called, since nothing is direct."""
-        raise NotImplementedError
+        raise RuntimeError("Nothing was written to this client's socket directly.")
 
     def direct(self) -> None:
         """See :class:`medimgr.events.sink.Sink`."""

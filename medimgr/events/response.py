@@ -102,8 +102,8 @@ class _TakenOneByOne:
         self._subscription.pause()
 
     def write_raw(self, wire: bytes) -> None:
-        """See :class:`medimgr.events.sink.Sink`. Never called, since nothing is direct."""
-        raise RuntimeError("Nothing was written to this client's socket directly.")
+        """See :class:`medimgr.events.sink.Sink`. Nothing is framed here."""
+        self.write(wire)
 
     def direct(self) -> None:
         """See :class:`medimgr.events.sink.Sink`."""

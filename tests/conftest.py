@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from asgiref.sync import SyncToAsync
 from django.contrib.auth.models import Permission, User
+from django.db import connections
 from hypothesis import settings
 from pytest_django import DjangoDbBlocker
 
@@ -20,6 +22,13 @@ for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
 # A property holds or does not; how long an example takes says more about the machine's other work.
 settings.register_profile("medimgr", deadline=None)
 settings.load_profile("medimgr")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """Give back the connection of the thread in which async tests ask, before the database is removed."""
+    yield
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result(10)
 
 
 @pytest.fixture

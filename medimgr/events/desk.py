@@ -90,10 +90,14 @@ class Desk:
         _settle(self._in_turn, [DatabaseAway()] * len(self._in_turn))
 
 
-def _admit(applicants: Sequence[Applicant]) -> list[Outcome]:
+def _admit(applicants: Sequence[Applicant], *, again: bool = True) -> list[Outcome]:
     try:
         return admit_all(applicants)
     except TROUBLE as error:
+        if again:
+            # The connection may be from before an outage that is over by now.
+            connection.close()
+            return _admit(applicants, again=False)
         logger.warning("%d stream(s) were refused: the database did not answer. %s", len(applicants), error)
         connection.close()
         return [DatabaseAway()] * len(applicants)
@@ -102,7 +106,7 @@ def _admit(applicants: Sequence[Applicant]) -> list[Outcome]:
         if len(applicants) > 1:
             # One of them is the reason, and the others are not to suffer from it.
             logger.warning("Admitting %d streams together failed: %r", len(applicants), error)
-            return [outcome for applicant in applicants for outcome in _admit([applicant])]
+            return [outcome for applicant in applicants for outcome in _admit([applicant], again=again)]
         logger.exception("Admitting a stream failed.")
         return [_Failed(error)]
 

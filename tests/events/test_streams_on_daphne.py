@@ -325,6 +325,9 @@ def test_streams_stay_open_while_the_database_is_away(site: Site) -> None:
             )
         after = site.publish("service", "after")
         assert int(stream.next("service").id) == after
+        # Whoever admits streams has a connection from before the outage.
+        with site.open() as another:
+            assert another.hello["last_event_id"] == after
         assert stream.next("heartbeat").data["database"] == "ok"
 
 

@@ -305,7 +305,7 @@ def test_what_was_sent_is_in_the_row(site: Site) -> None:
             stream.next("service")
         with site.instance.database():
             site.instance.wait_for(
-                lambda: Connection.objects.get().events_sent == 3, 3, "three events are counted"
+                lambda: Connection.objects.get().events_sent == 3, 10, "three events are counted"
             )
             row = Connection.objects.get()
             assert row.bytes_sent > 200
@@ -327,7 +327,7 @@ def test_streams_stay_open_while_the_database_is_away(site: Site) -> None:
         assert int(stream.next("service").id) == after
         # Whoever admits streams has a connection from before the outage.
         with site.open() as another:
-            assert another.hello["last_event_id"] == after
+            assert another.hello["last_event_id"] >= after
         assert stream.next("heartbeat").data["database"] == "ok"
 
 

@@ -235,8 +235,12 @@ class Subscription:
         """Called by the cohort: the socket has not taken ``wire`` of what the others got."""
         sink = self._sink
         self._leave()
-        if sink is not None:
+        if sink is None:
+            return
+        try:
             sink.write_raw(wire)
+        except Exception as error:
+            self.break_off(error)
 
     def break_off(self, error: Exception) -> None:
         """Called where a write failed: a broken connection must not harm the others of the same message."""

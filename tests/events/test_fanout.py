@@ -36,6 +36,8 @@ class Client:
         self.room: int | None = None
         """How much the socket takes; None for all."""
         self.gone = False
+        self.vanishes = False
+        """Whether it goes between a write to its socket and the next."""
         self.sends = 0
         self.ends: list[End] = []
         self.stream = Subscription(
@@ -72,7 +74,7 @@ class Client:
         self.write_raw(framed(chunk))
 
     def write_raw(self, wire: bytes) -> None:
-        if self.gone:
+        if self.gone or (self.vanishes and self.room is not None):
             raise ConnectionResetError
         self.buffer += wire
         self.read(0)
@@ -182,6 +184,17 @@ async def test_a_broken_connection_harms_nobody_else() -> None:
     scene.fanout.send_events([row(2, "service")])
     assert broken.ends == [End.WRITE_FAILED]
     assert broken.sends == 1
+    assert well.ids() == [1, 2]
+
+
+async def test_who_breaks_off_in_the_middle_of_a_message_harms_nobody_else() -> None:
+    scene = Scene()
+    broken, well = scene.client(), scene.client()
+    scene.fanout.send_events([row(1, "service")])
+    broken.room = 10
+    broken.vanishes = True
+    scene.fanout.send_events([row(2, "service")])
+    assert broken.ends == [End.WRITE_FAILED]
     assert well.ids() == [1, 2]
 
 

@@ -152,7 +152,9 @@ def test_what_a_run_without_a_written_pid_has_left_is_ended(ward: Ward) -> None:
     # As if it had died before it wrote the pid, and the leader meanwhile: only the child's marker tells.
     os.kill(leader or 0, signal.SIGKILL)
     ward.edit_journal(service, pid=None, start_ticks=0)
-    assert [process.pid for process in ward.processes(service)] == [child]
+    ward.wait(
+        lambda: [process.pid for process in ward.processes(service)] == [child], "the child alone is left"
+    )
     ward.start()
     ward.reaches(service, "EXITED")
     ward.wait(lambda: not ward.processes(service), "the child is ended", timeout=5)

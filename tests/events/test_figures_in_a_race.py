@@ -17,6 +17,9 @@ from medimgr.events.survey import Survey
 pytestmark = [pytest.mark.both_databases, pytest.mark.django_db(transaction=True)]
 
 SECONDS = 1.5
+ENOUGH = 10
+"""Turns that each has to have had, whoever was in its way."""
+PATIENCE = 20.0
 CODE = "too-many-streams"
 
 
@@ -46,9 +49,12 @@ def test_sums_do_not_fall_while_workers_come_and_go() -> None:
 
     def over_and_over(name: str, step: Callable[[], None]) -> None:
         try:
-            while time.monotonic() < end and not errors:
+            while not errors and time.monotonic() < end + PATIENCE:
+                if time.monotonic() > end and min(turns.values()) > ENOUGH:
+                    return
                 step()
                 turns[name] += 1
+                time.sleep(0.002)  # or those who find nothing to do would have the interpreter for themselves
         except BaseException as error:
             errors.append(error)
         finally:
@@ -63,6 +69,6 @@ def test_sums_do_not_fall_while_workers_come_and_go() -> None:
     for thread in threads:
         thread.join(30)
     assert errors == []
-    assert min(turns.values()) > 10, turns
+    assert min(turns.values()) > ENOUGH, turns
     connections.retire(own)
     assert told() == own.figures.streams_refused[CODE]

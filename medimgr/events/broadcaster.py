@@ -108,7 +108,7 @@ class Broadcaster:
         return stream
 
     def admit(self, stream: Subscription, opening: Opening) -> None:
-        """Take what the request's thread found; a stream that has ended meanwhile stays ended."""
+        """Take what the admission found; a stream that has ended meanwhile stays ended."""
         if stream.ended is not None:
             return
         stream.admit(opening)

@@ -21,7 +21,7 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What a stream begins with, read in the request's thread."""
+    """What a stream begins with, read by the admission."""
 
     connection: int
     """The primary key of its row."""

@@ -1,7 +1,7 @@
 """What else can ride on a stream beside the event log: apps above add sources, one per connection.
 
 A client asks for a source by naming it in the query (``?log=<service key>``). A source is made in the
-request's thread, where it may query the database and refuse, and then runs in the event loop.
+admission's thread, where it may query the database and refuse, and then runs in the event loop.
 """
 
 from collections.abc import Callable, Mapping

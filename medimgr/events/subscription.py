@@ -1,10 +1,9 @@
 """One stream: what it is entitled to, where it has got to, and what its client has not taken yet.
 
-Lives in the event loop's thread alone. Three stages: *pending* while the request's thread reads the
+Lives in the event loop's thread alone. Three stages: *pending* while the admission reads the
 replay (what happens meanwhile is kept), *open* once a sink takes its bytes, *ended* for good.
 """
 
-import asyncio
 import logging
 import secrets
 import time
@@ -62,7 +61,6 @@ class Subscription:
     # There are thousands of them.
     __slots__ = (
         "_account",
-        "_done",
         "_early",
         "_held",
         "_held_bytes",
@@ -104,12 +102,11 @@ class Subscription:
         self.began = time.monotonic()
         self.max_age = max_age
         self.has_row = False
-        """Whether the request's thread may have inserted a row. The one attribute that it writes."""
+        """Whether the admission may have inserted a row. The one attribute that its thread writes."""
         self.opening: Opening | None = None
         self.ended: End | None = None
         self.on_leave: Callable[[Subscription], None] = _nobody
         """Called when the stream leaves its cohort and goes on, to be served by itself."""
-        self._done: asyncio.Future[End] | None = None
         self._tally = tally or Tally()
         self._account: tuple[Count, Cohort | None, Count] = (NOTHING, None, NOTHING)
         """What it was sent by itself, its cohort, and where that was when it joined. Replaced as a whole,
@@ -123,15 +120,6 @@ class Subscription:
         self._held: deque[bytes] | None = None
         self._held_bytes = 0
         self._ticks: dict[str, tuple[str, dict[str, list[float]]]] | None = None
-
-    @property
-    def done(self) -> "asyncio.Future[End]":
-        """Return what can be awaited for the end of the stream."""
-        if self._done is None:
-            self._done = asyncio.get_running_loop().create_future()
-            if self.ended is not None:
-                self._done.set_result(self.ended)
-        return self._done
 
     @property
     def sent(self) -> Count:
@@ -181,7 +169,7 @@ class Subscription:
 
     # --- opening -------------------------------------------------------------------------------
     def admit(self, opening: Opening) -> None:
-        """Take what the request's thread has read; the stream is still pending."""
+        """Take what the admission has read; the stream is still pending."""
         self.opening = opening
         self.topics = opening.topics
         self._position = opening.position
@@ -370,8 +358,6 @@ class Subscription:
         self._sink = None
         self._early = self._held = self._ticks = None
         self._held_bytes = 0
-        if self._done is not None and not self._done.done():
-            self._done.set_result(reason)
         try:
             self._on_end(self, reason)
         except Exception:

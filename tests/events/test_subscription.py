@@ -160,7 +160,7 @@ async def test_a_stream_ends_once_and_says_so_once() -> None:
     assert scene.ends == [End.SESSION_ENDED]
     assert [message.name for message in scene.sink.read()] == ["hello", "bye"]
     assert scene.sink.finished == 1
-    assert await scene.stream.done is End.SESSION_ENDED
+    assert scene.stream.ended is End.SESSION_ENDED
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ async def test_ending_cannot_fail_even_where_forgetting_does(caplog: pytest.LogC
 
     stream = Subscription(token="t", topics=[], max_age=60, on_end=fail)
     stream.lose()
-    assert await stream.done is End.CLOSED
+    assert stream.ended is End.CLOSED
     assert "no room" in caplog.text
 
 

@@ -203,7 +203,7 @@ class Broadcaster:
                 del self._removed[next(iter(self._removed))]
             return
         stream.has_row = False
-        stream.end(End(reason) if reason in set(End) else End.KICKED)
+        stream.end(End.of(reason))
 
     def _note_away(self, away: bool) -> None:
         self.database_away = away

@@ -20,12 +20,14 @@ from django.utils import timezone
 from medimgr.events import ledger, unseen_workers
 from medimgr.events.exceptions import TooManyStreams
 from medimgr.events.log import Fact, publish_all
-from medimgr.events.models import Connection, StreamWorker
+from medimgr.events.models import Connection, Event, StreamWorker
 from medimgr.events.subscription import End
 from medimgr.lib.process_identity import pid_space, start_ticks
 
 LEASE_SECONDS = 15.0
 RENEW_SECONDS = 3.0
+
+_TOLD_WITHIN = timedelta(minutes=5)
 
 # Taken before the event log's own lock, always in this order. "medj", one after the log's.
 _ADVISORY_LOCK = 0x6D65646A
@@ -139,6 +141,21 @@ def kick(by: Any, **which: Any) -> int:
         _lock()
         rows = list(Connection.objects.filter(**which).select_related("user"))
         return _remove(rows, dict.fromkeys((row.pk for row in rows), End.KICKED), by=by.get_username())
+
+
+def why_removed(keys: Iterable[int]) -> dict[int, End]:
+    """Return for rows that are gone why they went, by primary key. One query.
+
+    Whoever removes a row says so in the same transaction. Without those of which the log tells nothing any
+    more, or has not within the last five minutes.
+    """
+    told = Event.objects.filter(
+        topic="connection",
+        key__in=[str(key) for key in keys],
+        at__gte=timezone.now() - _TOLD_WITHIN,
+        data__connected=False,
+    )
+    return {int(key): End.of(data.get("reason")) for key, data in told.values_list("key", "data")}
 
 
 def renew_lease(own: ledger.Ledger, now: Mapping[str, Any]) -> bool:

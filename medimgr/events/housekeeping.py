@@ -234,7 +234,10 @@ class Housekeeping:
         connections.record_pings(progress, timezone.now())
         self._written.update({stream.connection: stream for stream in progress})
         rows = connections.own_tokens()
-        ends = {c.token: End.WORKER_LOST for c in checkups if c.token not in rows}
+        gone = [c for c in checkups if c.token not in rows]
+        # What the log says of it may not have been read yet: who was ended by somebody has to hear so.
+        why = connections.why_removed(c.connection for c in gone) if gone else {}
+        ends = {c.token: why.get(c.connection, End.WORKER_LOST) for c in gone}
         unentitled = no_longer_entitled({c.token: c.listener for c in checkups})
         ends.update(dict.fromkeys(unentitled, End.SESSION_ENDED))
         return ends

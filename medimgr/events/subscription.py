@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import StrEnum
+from typing import Any
 
 from medimgr.events import frames
 from medimgr.events.cohort import NOTHING, Cohort, Count, Tally, Write
@@ -45,6 +46,11 @@ class End(StrEnum):
     """What it followed beside the event log, such as a log file, broke off."""
     WORKER_LOST = "worker-lost"
     """Its web worker died or lost its lease."""
+
+    @classmethod
+    def of(cls, reason: Any) -> "End":
+        """Return what the log calls ``reason``: where it is none of these, somebody's own, so KICKED."""
+        return cls(reason) if reason in set(cls) else cls.KICKED
 
 
 _ONE_EVENT = Count(events=1)

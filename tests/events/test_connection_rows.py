@@ -14,13 +14,16 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from medimgr.events import connections, unseen_workers
+from medimgr.events import connections, housekeeping, unseen_workers
 from medimgr.events.connections import Arrival, forget_dead_workers, forget_worker, give_back, take_place
 from medimgr.events.exceptions import TooManyStreams
 from medimgr.events.figures import Figures
+from medimgr.events.housekeeping import Checkup, Housekeeping
 from medimgr.events.ledger import Ledger
 from medimgr.events.models import Connection, Event, StreamWorker, new_token
+from medimgr.events.opening import Listener
 from medimgr.events.subscription import End
+from medimgr.events.traffic import Sent
 from medimgr.lib.process_identity import pid_space, start_ticks
 
 pytestmark = [pytest.mark.both_databases, pytest.mark.django_db]
@@ -152,6 +155,26 @@ def run_together(threads: list[threading.Thread]) -> None:
     for thread in threads:
         thread.join(30)
         assert not thread.is_alive()
+
+
+def test_a_heartbeat_that_finds_a_row_gone_ends_the_stream_for_the_reason_in_the_log(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kicked, lost, forgotten = streams = [arrival(alice) for _ in range(3)]
+    keys = [take_place(one) for one in streams]
+    connections.kick(alice, pk=keys[0])
+    give_back({lost.token: End.WORKER_LOST, forgotten.token: End.CLOSED})
+    Event.objects.filter(key=str(keys[2])).update(at=timezone.now() - timedelta(minutes=6))
+    monkeypatch.setattr(housekeeping, "no_longer_entitled", lambda _listeners: set())
+    keeper = Housekeeping(lambda _ends: None, set, Sent, lambda: ())
+    listener = Listener(alice.pk, "", "", frozenset())
+    assert keeper._look_at(
+        [Checkup(one.token, key, listener, 0, 0, 0) for one, key in zip(streams, keys, strict=True)]
+    ) == {
+        kicked.token: End.KICKED,
+        lost.token: End.WORKER_LOST,
+        forgotten.token: End.WORKER_LOST,
+    }
 
 
 def test_a_worker_not_seen_for_fifteen_seconds_is_dead(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:

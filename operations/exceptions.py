@@ -24,6 +24,27 @@ class BadParameters(OperationProblem):
     status = 422
 
 
+class ReasonWanted(OperationProblem):
+    """This kind of operation takes a reason, and none was given."""
+
+    code = "reason-wanted"
+    status = 422
+
+
+class UnknownBatch(OperationProblem):
+    """There is no such batch any more."""
+
+    code = "unknown-batch"
+    status = 404
+
+
+class UnknownChore(OperationProblem):
+    """There is no such periodic work."""
+
+    code = "unknown-chore"
+    status = 404
+
+
 class TargetBusy(OperationProblem):
     """Another operation on the same target is still under way."""
 

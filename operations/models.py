@@ -31,7 +31,7 @@ class OperationQuerySet(models.QuerySet["Operation"]):
         """Return what the server of ``queue`` may take up now, in the order to take it."""
         return self.filter(
             queue=queue, status=Status.PENDING, run_after__lte=now, deadline_at__gt=now
-        ).order_by("id")
+        ).order_by("-priority", "id")
 
 
 class Operation(models.Model):
@@ -64,8 +64,19 @@ class Operation(models.Model):
         max_length=40, blank=True, help_text="Shared by operations that one request made."
     )
 
+    priority = models.SmallIntegerField(default=0, help_text="Higher goes first; from -100 to 100.")
+    lane = models.CharField(
+        max_length=120, blank=True, help_text="Operations in one lane share a limit: those on one machine."
+    )
+    lane_limit = models.PositiveSmallIntegerField(
+        default=0, help_text="How many of its lane may run at a time when it is taken up; 0: any number."
+    )
+    attempt = models.PositiveSmallIntegerField(
+        default=1, help_text="The how-manieth try it is, counted along retry_of."
+    )
+
     created_at = models.DateTimeField()
-    run_after = models.DateTimeField()
+    run_after = models.DateTimeField(help_text="Not taken up before this.")
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     deadline_at = models.DateTimeField(help_text="Past this it ends as TIMEOUT.")
@@ -81,6 +92,11 @@ class Operation(models.Model):
     progress_done = models.PositiveIntegerField(default=0)
     progress_total = models.PositiveIntegerField(default=0)
     progress_message = models.CharField(max_length=300, blank=True)
+    checkpoint = models.JSONField(
+        null=True, blank=True, help_text="Up to where the work is done for good; a retry goes on from here."
+    )
+    log_lines = models.PositiveIntegerField(default=0, help_text="How many lines of its log are stored.")
+    log_bytes = models.PositiveIntegerField(default=0)
     error_code = models.CharField(max_length=64, blank=True)
     error_detail = models.TextField(blank=True)
     retry_of = models.ForeignKey(
@@ -110,9 +126,11 @@ class Operation(models.Model):
             ),
         )
         indexes = (
-            # The claim: pending work of one queue, oldest first.
+            # The claim: pending work of one queue, the most urgent and then the oldest first.
             models.Index(
-                fields=("queue", "id"), condition=Q(status=Status.PENDING), name="operation_pending"
+                fields=("queue", "-priority", "id"),
+                condition=Q(status=Status.PENDING),
+                name="operation_pending",
             ),
             # The reaper: running work whose lease or deadline has passed.
             models.Index(
@@ -126,6 +144,12 @@ class Operation(models.Model):
             ),
             # The history of one target, newest first.
             models.Index(fields=("target_type", "target_key", "-id"), name="operation_target"),
+            # The filters of the list, newest first, and its dates.
+            models.Index(fields=("status", "-id"), name="operation_status"),
+            models.Index(fields=("kind", "-id"), name="operation_kind"),
+            models.Index(fields=("requester", "-id"), name="operation_requester"),
+            models.Index(fields=("created_at",), name="operation_created"),
+            models.Index(fields=("batch",), condition=~Q(batch=""), name="operation_batch"),
         )
         permissions = (
             ("cancel_operation", "Can cancel an operation"),
@@ -168,11 +192,86 @@ class Operation(models.Model):
             "source": self.source,
             "reason": self.reason,
             "batch": self.batch,
+            "attempt": self.attempt,
+            "log_lines": self.log_lines,
             "created_at": iso(self.created_at),
             "started_at": iso(self.started_at),
             "finished_at": iso(self.finished_at),
             "cancel_requested": self.cancel_requested_at is not None,
             "url": self.get_absolute_url(),
+        }
+
+
+class LogPart(models.Model):
+    """Some lines of an operation's log, those that were written together."""
+
+    # The constraint below is its index.
+    operation = models.ForeignKey(
+        Operation, on_delete=models.CASCADE, related_name="log_parts", db_index=False
+    )
+    first = models.PositiveIntegerField(help_text="The number of its first line, counted from 1.")
+    lines = models.JSONField(help_text="[[time, level, text], ...], secrets masked.")
+
+    class Meta:
+        ordering = ("operation_id", "first")
+        constraints = (
+            models.UniqueConstraint(fields=("operation", "first"), name="log_part_follows_the_one_before"),
+        )
+
+    def __str__(self) -> str:
+        return f"lines from {self.first} on of operation {self.operation_id}"
+
+
+class Batch(models.Model):
+    """One request over many targets, and how far its operations have come together.
+
+    An operation's end is counted here in its own transaction, so the counts stay true when the operations
+    are purged.
+    """
+
+    id = models.CharField(max_length=40, primary_key=True)
+    kind = models.CharField(max_length=64)
+    requester = models.CharField(max_length=150)
+    source = models.CharField(max_length=16)
+    address = models.CharField(max_length=64, blank=True)
+    reason = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+    total = models.PositiveIntegerField(help_text="How many targets it was asked for.")
+    succeeded = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0, help_text="Failed and timed out.")
+    cancelled = models.PositiveIntegerField(default=0)
+    refused = models.JSONField(default=list, blank=True, help_text="[{target, code, detail}, ...]")
+
+    class Meta:
+        ordering = ("-created_at",)
+        verbose_name_plural = "batches"
+        indexes = (models.Index(fields=("created_at",), name="batch_created"),)
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.total} ({self.done}/{self.total})"
+
+    @property
+    def done(self) -> int:
+        """Return how many of its targets have come to an end, one way or the other."""
+        return self.succeeded + self.failed + self.cancelled + len(self.refused)
+
+    def public(self) -> dict[str, Any]:
+        """Return the shape that API and stream show. No query."""
+        return {
+            "id": self.pk,
+            "kind": self.kind,
+            "requested_by": self.requester,
+            "source": self.source,
+            "reason": self.reason,
+            "created_at": iso(self.created_at),
+            "finished_at": iso(self.finished_at),
+            "total": self.total,
+            "done": self.done,
+            "succeeded": self.succeeded,
+            "failed": self.failed,
+            "cancelled": self.cancelled,
+            "refused": self.refused,
         }
 
 
@@ -185,8 +284,10 @@ class ChoreRun(models.Model):
     next_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    took_seconds = models.FloatField(null=True, blank=True, help_text="How long its last run took.")
     result = models.CharField(max_length=300, blank=True)
     error = models.TextField(blank=True)
+    failures = models.PositiveIntegerField(default=0, help_text="How many runs have failed in a row.")
 
     def __str__(self) -> str:
         return self.name

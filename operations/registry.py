@@ -25,6 +25,10 @@ def _worker_queue(_target: Any) -> str:
     return WORKER_QUEUE
 
 
+def _no_lane(_target: Any) -> tuple[str, int]:
+    return "", 0
+
+
 class NoParameters(BaseModel, extra="forbid"):
     """The schema of a kind that takes no parameters."""
 
@@ -47,7 +51,21 @@ class Kind:
     preempts: frozenset[str] = frozenset()
     """Kinds whose running operation on the same target this one replaces."""
     target_field: str = "key"
-    """The field of ``model`` that ``target_key`` holds."""
+    """The field of ``model`` that ``target_key`` holds. Empty: the kind is about no row, but about all."""
+    at_once: int = 0
+    """How many operations of this kind may run at a time, all workers together; 0: any number."""
+    lane: Callable[[Any], tuple[str, int]] = field(default=_no_lane, compare=False)
+    """The lane of a target and how many operations may run in it at a time, of all kinds together.
+
+    One for all operations that burden one machine, say; ``("", 0)``: no lane.
+    """
+    repeatable: int = 0
+    """So many times it is asked for again by itself where its worker was lost: only for what may be done
+    twice without harm."""
+    resumable: bool = False
+    """A retry goes on from the last checkpoint of the operation that it repeats."""
+    needs_reason: bool = False
+    """Nobody may ask for it without saying why."""
     queue: Callable[[Any], str] = field(default=_worker_queue, compare=False)
     """The queue for a target; asked again at a retry, since a service may have moved to another node."""
     handler: "Callable[[Job], None] | None" = field(default=None, compare=False)
@@ -66,7 +84,12 @@ class Kind:
         return other in (self.supersedes if status == Status.PENDING else self.preempts)
 
     def find(self, target_key: str) -> Model | None:
-        """Return the target that ``target_key`` names, None where it is gone. One query."""
+        """Return the target that ``target_key`` names, None where it is gone. One query.
+
+        Of a kind that is about no row, an instance that is in no database.
+        """
+        if not self.target_field:
+            return self.model()
         return self.model._default_manager.filter(**{self.target_field: target_key}).first()
 
 

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class OperationsConfig(AppConfig):
-    """Registers the ``operation`` topic and the app's own chores."""
+    """Registers the topics ``operation`` and ``batch`` and the app's own chores."""
 
     name = "operations"
 
@@ -15,4 +15,5 @@ class OperationsConfig(AppConfig):
         from operations.models import Operation
 
         register("operation", Operation)
+        register("batch", Operation)
         housekeeping.register_chores()

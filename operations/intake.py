@@ -54,23 +54,19 @@ def request_operation(
     KeyReused, and TargetBusy where an active operation on the target does not give way
     (:meth:`operations.registry.Kind.replaces`). Call it outside of a transaction, see ``lifecycle``.
     """
-    declared = registry.get(kind)
-    _check_permission(declared, target, requester)
-    wanted = Operation(
-        kind=kind,
-        target_type=declared.target_type,
-        target_key=target_key,
-        parameters=_checked_parameters(declared, parameters or {}),
+    wanted = prepare(
+        kind,
+        target,
+        target_key,
         queue=queue,
-        requested_by=requester.user,
-        requester=requester.name[:150],
-        source=requester.source[:16],
-        address=requester.address[:64],
-        reason=_checked_text("reason", reason),
-        idempotency_key=_checked_text("idempotency_key", idempotency_key),
-        batch=_checked_text("batch", batch),
+        requester=requester,
+        parameters=parameters,
+        reason=reason,
+        idempotency_key=idempotency_key,
+        batch=batch,
         retry_of=retry_of,
     )
+    declared = registry.get(kind)
     with transaction.atomic():
         facts: list[Fact] = []
         for _ in range(_ATTEMPTS):
@@ -92,6 +88,42 @@ def request_operation(
                 publish_all([*facts, fact(wanted)])
                 return wanted
         raise TargetBusy(f"{wanted.target} is busy: others ask for it at the same moment. Try again.")
+
+
+def prepare(
+    kind: str,
+    target: Model,
+    target_key: str,
+    *,
+    queue: str,
+    requester: Requester,
+    parameters: Mapping[str, Any] | None = None,
+    reason: str = "",
+    idempotency_key: str = "",
+    batch: str = "",
+    retry_of: Operation | None = None,
+) -> Operation:
+    """Return what such a request asks for as a row that is checked but not stored. No query of its own.
+
+    Raises UnknownKind, NotPermitted, BadParameters.
+    """
+    declared = registry.get(kind)
+    _check_permission(declared, target, requester)
+    return Operation(
+        kind=kind,
+        target_type=declared.target_type,
+        target_key=target_key,
+        parameters=_checked_parameters(declared, parameters or {}),
+        queue=queue,
+        requested_by=requester.user,
+        requester=requester.name[:150],
+        source=requester.source[:16],
+        address=requester.address[:64],
+        reason=_checked_text("reason", reason),
+        idempotency_key=_checked_text("idempotency_key", idempotency_key),
+        batch=_checked_text("batch", batch),
+        retry_of=retry_of,
+    )
 
 
 def retry(operation: Operation, requester: Requester) -> Operation:
@@ -183,11 +215,16 @@ def _made_before(wanted: Operation) -> Operation | None:
     return old
 
 
-def _insert(wanted: Operation, kind: Kind) -> bool:
-    """Insert; return False where the database says that somebody else was faster."""
+def set_times(wanted: Operation, kind: Kind) -> None:
+    """Let ``wanted`` be asked for now. No query."""
     now = timezone.now()
     wanted.created_at = wanted.run_after = now
     wanted.deadline_at = now + timedelta(seconds=kind.deadline_seconds)
+
+
+def _insert(wanted: Operation, kind: Kind) -> bool:
+    """Insert; return False where the database says that somebody else was faster."""
+    set_times(wanted, kind)
     try:
         # A savepoint: on PostgreSQL a violated constraint would otherwise end the whole transaction.
         with transaction.atomic():

@@ -38,6 +38,14 @@ class UnknownBatch(OperationProblem):
     status = 404
 
 
+class BadFilter(OperationProblem):
+    """The request does not fit."""
+
+    # As every other field that can't be meant.
+    code = "invalid"
+    status = 422
+
+
 class UnknownChore(OperationProblem):
     """There is no such periodic work."""
 

@@ -25,7 +25,8 @@ from medimgr.events.subscription import End
 from medimgr.lib.process_identity import pid_space, start_ticks
 
 LEASE_SECONDS = 15.0
-RENEW_SECONDS = 3.0
+RENEW_SECONDS = 5.0
+"""So often a worker writes how far its streams have got. Half of what it takes at rest is that."""
 
 _TOLD_WITHIN = timedelta(minutes=5)
 

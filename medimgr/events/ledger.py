@@ -1,7 +1,7 @@
 """The figures of all web workers in the database: each one's in its row, those of departed ones in one sum.
 
 So the sums of all never fall, whoever comes and goes. What a worker counted after it last wrote is lost
-with it where it is killed: three seconds at most.
+with it where it is killed: five seconds at most.
 """
 
 import time

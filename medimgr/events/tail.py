@@ -85,6 +85,8 @@ class Reader:
         self._thread = WatchedThread("event-reader", self._run, self._note_stuck)
         self._position: int | None = None
         self._tick_times: dict[str, Any] = {}
+        self._ticks_seen: list[tuple[Any, ...]] = []
+        """As the database gives them: to be compared, not read."""
         self._away = False
 
     def start(self) -> None:
@@ -167,19 +169,39 @@ class Reader:
     def _read_on(self, turn: Turn) -> None:
         while not self._stop.is_set():
             with turn.asking():
-                found = Event.objects.after(self._position or 0)
-                fields = found.values_list("id", "topic", "key", "data", "at")[:ROWS_AT_ONCE]
-                rows = [Row(*row[:4], frames.event(*row[:4]), row[4]) for row in fields]
+                rows = self._read_rows()
             for batch in _batches(rows):
                 self._deliver(Batch(batch[-1].id, batch))
                 self._position = batch[-1].id
             with turn.asking():
-                measured = list(Tick.objects.all())
+                measured = self._read_ticks()
             if ticks := self._new_ticks(measured):
                 self._deliver(Batch(self._position or 0, ticks=ticks))
             figures.of_this_process.looked(self._position or 0)
             if len(rows) < ROWS_AT_ONCE:
                 return
+
+    # Every commit of anybody wakes the reader, and most are about neither: it looks with the least that a
+    # query can cost, and asks for what there is by Django's ways then.
+
+    def _read_rows(self) -> list[Row]:
+        position = self._position or 0
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM events_event WHERE id > %s LIMIT 1", [position])
+            if cursor.fetchone() is None:
+                return []
+        fields = Event.objects.after(position).values_list("id", "topic", "key", "data", "at")[:ROWS_AT_ONCE]
+        return [Row(*row[:4], frames.event(*row[:4]), row[4]) for row in fields]
+
+    def _read_ticks(self) -> list[Tick]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT node, at FROM events_tick ORDER BY node")
+            times = cursor.fetchall()
+        if times == self._ticks_seen:
+            return []
+        measured = list(Tick.objects.all())
+        self._ticks_seen = times
+        return measured
 
     def _new_ticks(self, measured: Iterable[Tick]) -> list[Measured]:
         found = []

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from datetime import datetime
 
-WATCH_SECONDS = 6.0
+WATCH_SECONDS = 10.0
 """Two renewals: whoever lives has written by then."""
 GAP_SECONDS = 10.0
 """Who has not looked for so long cannot say what was possible meanwhile. Looks are 5 s apart at most."""

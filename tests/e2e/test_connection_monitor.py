@@ -21,7 +21,7 @@ from tests.events.stream_client import StreamClient
 
 MONITOR = "/monitoring/connections/"
 MOVING_MS = 8000
-"""Web workers write what they count every 3 s, the page asks every 3 s, and the machine has other work."""
+"""Web workers write what they count every 5 s, the page asks every 3 s, and the machine has other work."""
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 
 from django.conf import settings
 
+from medimgr.lib.plain_text import clean
 from medimgr.lib.units import iso
 from monitoring.exceptions import LogElsewhere, LogUnreadable
 from monitoring.log_finding import find
@@ -17,7 +18,7 @@ from monitoring.models import Service
 from monitoring.supervisor.log_archives import archive_files
 from monitoring.supervisor.log_bytes import read_log
 from monitoring.supervisor.log_ledger import read_ledger
-from monitoring.supervisor.logs import LogChunk, LogReader, clean, tail
+from monitoring.supervisor.logs import LogChunk, LogReader, tail
 
 READ_BYTES = 256 * 1024
 Stream = Literal["stdout", "stderr"]

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from medimgr.lib.plain_text import clean
 from monitoring.supervisor.log_bytes import read_log
-from monitoring.supervisor.logs import clean
 
 BLOCK_BYTES = 1024 * 1024
 MOST_BYTES = 512 * 1024 * 1024

@@ -5,7 +5,7 @@ import contextlib
 import os
 from collections.abc import Callable
 
-from monitoring.supervisor.logs import clean
+from medimgr.lib.plain_text import clean
 
 KEPT_CHARACTERS = 2000
 _KEPT_BYTES = 4 * KEPT_CHARACTERS

@@ -1,6 +1,6 @@
 """Cuts a growing log into lines for matching: pure, whatever pieces it comes in."""
 
-from monitoring.supervisor.logs import clean
+from medimgr.lib.plain_text import clean
 
 LONGEST = 2048
 """Bytes of a line that are looked at."""

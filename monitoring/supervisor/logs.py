@@ -5,19 +5,16 @@ A service writes to its file itself, so it neither waits for a reader nor ends w
 
 import codecs
 import os
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from medimgr.lib.plain_text import clean
 from monitoring.supervisor.log_bytes import read_log
 
 _BLOCK = 64 * 1024
 _TAIL_LIMIT = 1024 * 1024
 _LEAST_LIMIT = 16
 _FAR = 1 << 62
-# Colours and cursor movements of terminals, then every control character but tab and line end.
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-_CONTROLS = {code: None for code in [*range(32), *range(0x7F, 0xA0)] if code not in (9, 10)}
 
 
 def open_log(path: Path) -> int:
@@ -31,12 +28,6 @@ def open_log(path: Path) -> int:
     except FileNotFoundError:
         path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         return os.open(path, flags, 0o640)
-
-
-def clean(text: str) -> str:
-    """Return ``text`` fit for JSON and a page: newlines end its lines, escapes and controls are gone."""
-    text = _ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
-    return text.translate(_CONTROLS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from medimgr.lib.plain_text import clean
 from monitoring.states import HealthKind, ReadyKind
-from monitoring.supervisor.logs import clean
 from monitoring.supervisor.spec import ServiceSpec
 
 LONGEST = 8192

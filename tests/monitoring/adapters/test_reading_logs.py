@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medimgr.lib.plain_text import clean
 from monitoring.supervisor.log_rotation import rotate
-from monitoring.supervisor.logs import LogChunk, LogReader, clean, open_log, tail
+from monitoring.supervisor.logs import LogChunk, LogReader, open_log, tail
 from tests.monitoring.adapters.unprivileged import as_nobody, shared_directory
 
 

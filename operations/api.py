@@ -1,77 +1,74 @@
 """The JSON API for operations: what was asked, how it went; cancel and retry."""
 
+from dataclasses import asdict
 from typing import Any
 
-from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F, Max, Min
 from django.http import HttpRequest
 from ninja import Query, Router
 from ninja.responses import Status as Answer
 
 from medimgr.lib.access import demand
 from medimgr.lib.api_parameters import Page, RowId
-from medimgr.lib.units import iso
 from operations import schemas
-from operations.exceptions import OperationGone
+from operations.cancelling import cancel_these, cancel_waiting
+from operations.exceptions import BadFilter, OperationGone
 from operations.intake import retry
 from operations.lifecycle import request_cancel
-from operations.models import Operation, OperationQuerySet
+from operations.models import Operation
 from operations.request_origin import requester_of
-from operations.states import ACTIVE_VALUES, FINISHED_VALUES, Status
+from operations.selection import Selection
+from operations.statistics import statistics
 
 router = Router(tags=["operations"])
 
 
-def _wanted(rows: OperationQuerySet, wanted: schemas.OperationFilter) -> OperationQuerySet:
-    if wanted.status is not None:
-        rows = rows.filter(status=wanted.status)
-    if wanted.active is not None:
-        rows = rows.active() if wanted.active else rows.finished()
-    if wanted.kind is not None:
-        rows = rows.filter(kind=wanted.kind)
-    if wanted.target is not None:
-        kind, _, key = wanted.target.partition(":")
-        rows = rows.of(kind, key) if key else rows.filter(target_type=kind)
-    if wanted.requested_by is not None:
-        rows = rows.filter(requester=wanted.requested_by)
-    if wanted.batch is not None:
-        rows = rows.filter(batch=wanted.batch)
-    return rows
-
-
 @router.get("", response=schemas.OperationList, summary="Operations, newest first")
 def list_operations(
-    request: HttpRequest, wanted: Query[schemas.OperationFilter], page: Query[Page]
+    request: HttpRequest,
+    wanted: Query[schemas.OperationFilter],
+    page: Query[Page],
+    older: Query[schemas.Before],
 ) -> dict[str, Any]:
-    """Two queries. A target is ``service:backend``, or ``service`` for all of that type."""
-    demand(request.user, "view", Operation)
-    rows = _wanted(Operation.objects.all(), wanted)
-    return {"count": rows.count(), "items": [row.public() for row in page.cut(rows)]}
+    """A bounded number of queries, each of a bounded part of the table, whatever the filters.
 
-
-@router.get("/stats", response=schemas.OperationStats, summary="Counts and durations")
-def stats(request: HttpRequest) -> dict[str, Any]:
-    """Over what is kept: finished operations are purged after a time. Three queries."""
+    For all that fits follow ``next_before``; ``offset`` gets slower the further it goes.
+    """
     demand(request.user, "view", Operation)
-    statuses = dict.fromkeys((status.value for status in Status), 0)
-    statuses |= dict(Operation.objects.order_by().values_list("status").annotate(Count("id")))
-    kinds = dict(Operation.objects.order_by("kind").values_list("kind").annotate(Count("id")))
-    ran = ExpressionWrapper(F("finished_at") - F("started_at"), output_field=DurationField())
-    figures = Operation.objects.order_by().aggregate(
-        average=Avg(ran), longest=Max(ran), oldest=Min("created_at")
-    )
-    ended = sum(statuses[status] for status in FINISHED_VALUES)
+    selection = _selection(wanted)
+    if page.offset:
+        part = selection.from_offset(page.offset, page.limit)
+    else:
+        part = selection.page(before=older.before, limit=page.limit)
+    count, complete = (part.count, part.complete) if part.count is not None else selection.count()
     return {
-        "total": sum(statuses.values()),
-        "active": sum(statuses[status] for status in ACTIVE_VALUES),
-        "by_status": statuses,
-        "by_kind": kinds,
-        "success_rate": round(statuses[Status.SUCCESS] / ended, 4) if ended else None,
-        "duration_seconds": {
-            name: round(figures[name].total_seconds(), 3) if figures[name] is not None else None
-            for name in ("average", "longest")
-        },
-        "oldest": iso(figures["oldest"]),
+        "count": count,
+        "complete": complete,
+        "items": [row.public() for row in part.rows],
+        "next_before": part.older,
     }
+
+
+@router.get("/stats", response=schemas.OperationStats, summary="Counts, failures and durations")
+def stats(request: HttpRequest) -> dict[str, Any]:
+    """Counts of what is kept; rates and durations, also of each kind, of what ended last. Four queries."""
+    demand(request.user, "view", Operation)
+    return statistics()
+
+
+@router.post("/cancel", response={202: schemas.CancelledMany}, summary="Cancel many")
+def cancel_many(request: HttpRequest, wanted: schemas.ManyToCancel) -> Answer[dict[str, Any]]:
+    """Either ``ids``: what waits ends at once, what runs is asked to. Or ``filter``: what waits and fits."""
+    demand(request.user, "cancel", Operation)
+    requester = requester_of(request, "api")
+    if (wanted.ids is None) == (wanted.filter is None):
+        raise BadFilter(
+            "Correct ids, filter. Give one of them.", errors={"ids": ["Give either ids or filter"]}
+        )
+    if wanted.filter is not None:
+        outcome = cancel_waiting(_selection(wanted.filter), requester)
+    else:
+        outcome = cancel_these(wanted.ids or [], requester)
+    return Answer(202, asdict(outcome))
 
 
 @router.get("/{operation_id}", response=schemas.OperationShape, summary="One operation")
@@ -105,3 +102,16 @@ def _called(operation_id: int) -> Operation:
             f"There is no operation {operation_id}. Finished operations are deleted after a time."
         )
     return operation
+
+
+def _selection(wanted: schemas.OperationFilter) -> Selection:
+    """Return the filters. Raises BadFilter. No query."""
+    given = wanted.model_dump(exclude={"active"})
+    if wanted.active is not None:
+        if given["status"]:
+            raise BadFilter(
+                "Correct active. Give either status or active.",
+                errors={"active": ["Give either status or active"]},
+            )
+        given["status"] = "active" if wanted.active else "ended"
+    return Selection.read(given)

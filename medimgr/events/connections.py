@@ -45,17 +45,6 @@ class Arrival:
     topics: Sequence[str]
 
 
-def take_place(arrival: Arrival) -> int:
-    """Insert the row of a new stream and publish it; return its primary key.
-
-    Raises TooManyStreams at either limit. See :func:`take_places`.
-    """
-    (place,) = take_places([arrival])
-    if isinstance(place, TooManyStreams):
-        raise place
-    return place
-
-
 def take_places(arrivals: Sequence[Arrival]) -> list[int | TooManyStreams]:
     """Insert the rows of new streams and publish them; return their primary keys, in the order given.
 

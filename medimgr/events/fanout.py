@@ -21,11 +21,6 @@ class Fanout:
         self._cohorts: dict[tuple[frozenset[str], str], Cohort] = {}
         self._position = 0
 
-    @property
-    def cohorts(self) -> int:
-        """Return how many groups of streams share what they are sent."""
-        return len(self._cohorts)
-
     def add(self, stream: Subscription) -> None:
         """Take a stream in, whatever its stage."""
         self._apart[stream] = None

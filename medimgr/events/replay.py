@@ -64,11 +64,6 @@ class Replays:
         return self._read[topics, since]
 
 
-def read_replay(topics: Iterable[str], since: int | None) -> Replay:
-    """Return one replay, read now: see :meth:`Replays.read`. Three queries at most."""
-    return Replays().read(frozenset(topics), since)
-
-
 def read_missed(topics: Iterable[str], since: int | None) -> Missed:
     """Return what was published on ``topics`` after event ``since``; None means "from now on".
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from medimgr.events import connections, housekeeping, unseen_workers
-from medimgr.events.connections import Arrival, forget_dead_workers, forget_worker, give_back, take_place
+from medimgr.events.connections import Arrival, forget_dead_workers, forget_worker, give_back
 from medimgr.events.exceptions import TooManyStreams
 from medimgr.events.figures import Figures
 from medimgr.events.housekeeping import Checkup, Housekeeping
@@ -25,6 +25,7 @@ from medimgr.events.opening import Listener
 from medimgr.events.subscription import End
 from medimgr.events.traffic import Sent
 from medimgr.lib.process_identity import pid_space, start_ticks
+from tests.events.arriving import take_place
 
 pytestmark = [pytest.mark.both_databases, pytest.mark.django_db]
 

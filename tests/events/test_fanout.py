@@ -236,7 +236,7 @@ async def test_an_empty_cohort_is_forgotten_with_what_it_has_counted() -> None:
     client.stream.end(End.KICKED)
     scene.fanout.send_events([row(2, "service")])
     assert scene.tally.total.events == 1
-    assert scene.fanout.cohorts == 0
+    assert not scene.fanout._cohorts
 
 
 async def test_in_a_burst_a_client_that_has_just_read_gets_a_moment_and_one_that_has_not_gets_none(

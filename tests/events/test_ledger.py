@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medimgr.events import connections, ledger
-from medimgr.events.connections import Arrival, forget_worker, give_back, take_place
+from medimgr.events.connections import Arrival, forget_worker, give_back
 from medimgr.events.figures import Figures
 from medimgr.events.histogram import BOUNDS_SECONDS, Histogram, added_up
 from medimgr.events.ledger import Ledger, beyond, together
 from medimgr.events.models import Connection, DepartedFigures, StreamWorker, new_token
 from medimgr.events.subscription import End
 from medimgr.events.survey import Survey
+from tests.events.arriving import take_place
 
 TREES = st.recursive(
     st.dictionaries(st.sampled_from("abc"), st.integers(0, 100)),

@@ -8,11 +8,15 @@ from django.db import connection, transaction
 
 from medimgr.events.log import last_event_id, publish
 from medimgr.events.models import Event
-from medimgr.events.replay import MAX_REPLAY, read_replay
+from medimgr.events.replay import MAX_REPLAY, Replay, Replays
 from medimgr.events.terms import IMPOSSIBLE
 from tests.events.sse import SseParser
 
 pytestmark = [pytest.mark.both_databases, pytest.mark.django_db]
+
+
+def read_replay(topics: set[str], since: int | None) -> Replay:
+    return Replays().read(frozenset(topics), since)
 
 
 def publish_many(count: int, topic: str = "service") -> list[int]:

@@ -21,7 +21,7 @@ def harmless(text: str) -> str:
     """Return ``text`` as :func:`clean` does, and without what a database refuses or an eye is misled by.
 
     PostgreSQL takes no half of a surrogate pair; marks of direction show a line in another order. The
-    first becomes a question mark, the others a replacement character. Every kind of line end becomes a newline.
+    first becomes a question mark, the others a replacement character; every line end becomes a newline.
     """
     text = clean(text.replace("\u2028", "\n").replace("\u2029", "\n"))
     return text.translate(_TURNS).encode("utf-8", "replace").decode("utf-8")

@@ -1,10 +1,10 @@
-"""The benchmarks: ``script/bench supervisor`` and ``script/bench streams``, each with ``--help``."""
+"""The benchmarks: ``script/bench supervisor``, ``streams`` and ``operations``, each with ``--help``."""
 
 import sys
 
-from tests.benchmarks import streams, supervisor
+from tests.benchmarks import operations, streams, supervisor
 
-BENCHMARKS = {"supervisor": supervisor.main, "streams": streams.main}
+BENCHMARKS = {"supervisor": supervisor.main, "streams": streams.main, "operations": operations.main}
 
 
 def main() -> int:

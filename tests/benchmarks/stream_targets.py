@@ -1,24 +1,9 @@
 """What medimgr's streams are to reach, and whether they did."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One figure by the name under which it was found, and its bound."""
-
-    figure: str
-    title: str
-    unit: str
-    bound: float
-    least: bool = False
-    """The bound is a lower one."""
-
-    def reached(self, value: float) -> bool:
-        """Return whether ``value`` is within the bound."""
-        return value >= self.bound if self.least else value <= self.bound
-
+from tests.benchmarks import targets
+from tests.benchmarks.targets import Target
 
 TARGETS = (
     Target("p50", "latency at 1 Hz, p50", "ms", 6),
@@ -48,15 +33,7 @@ _RIVAL = "nginx + nchan: peak"
 
 def reached_table(figures: Mapping[str, float]) -> str:
     """Return a Markdown table of what was found; empty where nothing of medimgr's was."""
-    lines = []
-    for target in (*TARGETS, *_beside_nchan(figures)):
-        value = figures.get(target.figure)
-        if value is not None:
-            word = "at least" if target.least else "at most"
-            cells = [target.title, f"{word} {_written(target.bound)} {target.unit}".strip(), _written(value)]
-            lines.append(f"| {' | '.join(cells)} | {'yes' if target.reached(value) else '**no**'} |")
-    head = ["| figure | to reach | found | reached |", "| --- | --- | ---: | --- |"]
-    return "\n".join([*head, *lines]) if lines else ""
+    return targets.reached_table(figures, (*TARGETS, *_beside_nchan(figures)))
 
 
 def _beside_nchan(figures: Mapping[str, float]) -> list[Target]:
@@ -64,7 +41,3 @@ def _beside_nchan(figures: Mapping[str, float]) -> list[Target]:
     if rival is None:
         return []
     return [Target("medimgr: peak", "peak, beside nchan in this run", "deliveries/s", rival, least=True)]
-
-
-def _written(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1000 or float(value).is_integer() else f"{value:.3g}"

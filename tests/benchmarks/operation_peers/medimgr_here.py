@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from monitoring.supervisor.web_socket import BACKLOG
+from tests.benchmarks.operation_peers.apps import COMMITS
 from tests.benchmarks.operation_peers.queue_peer import QueuePeer
 from tests.benchmarks.peers.medimgr_here import ROOT
 
 _PLACE = "tests.benchmarks.operation_peers"
+_FAILED = 50
 MANAGE = [sys.executable, str(ROOT / "manage.py")]
 
 
@@ -67,16 +69,19 @@ class MedimgrOnTheWeb(Medimgr):
         self.port: int = self._listening.getsockname()[1]
         self.commits = directory / "commits"
         self.session = ""
+        self.failed: list[str] = []
+        """Operations that may be asked for again; each does nothing."""
 
     def log_in(self) -> None:
-        """Make an operator with a session."""
-        self.session = self.run([sys.executable, "-m", f"{_PLACE}.make_operator"]).strip()
+        """Make an operator with a session, and operations that have failed."""
+        told = self.run([sys.executable, "-m", f"{_PLACE}.make_operator", str(_FAILED)])
+        self.session, *self.failed = told.split()
 
     def serve(self) -> None:
         """Start the web worker on the socket that a supervisor would hold."""
         number = self._listening.fileno()
         command = [sys.executable, "-m", "medimgr.web_worker", "--fd", str(number)]
-        self.start(command, inherits=(number,), BENCH_COMMITS=str(self.commits))
+        self.start(command, inherits=(number,), variables={COMMITS: str(self.commits)})
 
     def close(self) -> None:
         """End the processes and close the socket."""

@@ -57,14 +57,19 @@ class QueuePeer(ABC):
 
     # --- running -----------------------------------------------------------------------------------
     def start(
-        self, command: list[str], *, speaks: bool = False, inherits: tuple[int, ...] = (), **variables: str
+        self,
+        command: list[str],
+        *,
+        speaks: bool = False,
+        inherits: tuple[int, ...] = (),
+        variables: Mapping[str, str] | None = None,
     ) -> "subprocess.Popen[bytes]":
         """Start a process of the peer's; with ``speaks``, its input and output are pipes."""
         with (self.directory / "output").open("ab") as output:
             process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env={**self.environment(), **variables},
+                env={**self.environment(), **(variables or {})},
                 stdin=subprocess.PIPE if speaks else subprocess.DEVNULL,
                 stdout=subprocess.PIPE if speaks else output,
                 stderr=output,

@@ -23,6 +23,7 @@ from monitoring.api import status_router as status
 from monitoring.import_api import router as imports
 from monitoring.log_api import router as logs
 from operations.api import router as operations
+from operations.batch_api import router as batches
 
 PROBLEM_SCHEMA: dict[str, Any] = {
     "title": "Problem",
@@ -124,6 +125,7 @@ api.add_router("/status", status)
 api.add_router("/services", imports)  # before "/services/{key}"
 api.add_router("/services", services)
 api.add_router("/services", logs)
+api.add_router("/operations/batches", batches)  # before "/operations/{operation_id}"
 api.add_router("/operations", operations)
 api.add_router("/events", events)
 

@@ -82,16 +82,13 @@ def act_on_many(
         rolling=asked.rolling,
         reason=asked.reason,
         idempotency_key=idempotency_key or "",
+        strangers=(key for key in keys if key not in found),
     )
-    strangers = [
-        Refusal(key, UnknownService.code, f"There is no service with the key {key!r}.")
-        for key in keys
-        if key not in found
-    ]
     body = {
         "batch": outcome.batch,
         "operations": [operation.public() for operation in outcome.operations],
-        "refused": [_refusal(refusal) for refusal in [*outcome.refused, *strangers]],
+        "refused": [_refusal(refusal) for refusal in outcome.refused],
+        "state": outcome.state,
     }
     return Answer(202, body)
 

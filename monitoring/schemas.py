@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from medimgr.lib.api_parameters import ReasonText, Text
 from monitoring.states import Health, Intent, State
+from operations.batch_schemas import BatchShape
 from operations.schemas import OperationShape
 
 
@@ -178,6 +179,7 @@ class BatchAnswer(BaseModel):
     batch: str
     operations: list[OperationShape]
     refused: list[RefusalShape]
+    state: BatchShape = Field(description="How far it is; GET /api/operations/batches/{id} tells it later.")
 
 
 class ServiceStatusShape(BaseModel):

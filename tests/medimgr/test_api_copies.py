@@ -97,8 +97,8 @@ def test_a_single_restart_may_wait_for_its_turn(declarer: Client) -> None:
 def test_only_restarts_roll(declarer: Client) -> None:
     make_service("web")
     body = {"action": "stop", "services": ["web"], "rolling": True}
-    [refused] = post(declarer, "/api/services/batch", body).json()["refused"]
-    assert (refused["code"], "rolling" in refused["detail"]) == ("bad-parameters", True)
+    problem = assert_problem(post(declarer, "/api/services/batch", body), 422, "bad-parameters")
+    assert "rolling" in problem["errors"]
     assert not Operation.objects.exists()
 
 

@@ -1,0 +1,82 @@
+"""What can be done with a batch as a whole: cancel it, ask again for what failed of it."""
+
+from collections.abc import Iterable
+
+from django.db.models import Model
+
+from medimgr.lib.access import may, permission
+from operations import registry
+from operations.batch_requests import Asked, Refusal, Wanted, request_batch
+from operations.batches import operations_of, progress
+from operations.cancelling import Cancelled, cancel_these
+from operations.exceptions import NotCancellable, NotPermitted, NotRetryable, TargetGone, UnknownBatch
+from operations.models import Batch, Operation
+from operations.registry import Kind
+from operations.requester import Requester
+from operations.states import Status
+
+
+def called(batch_id: str) -> Batch:
+    """Return the batch. Raises UnknownBatch. One query."""
+    # PostgreSQL refuses a NUL in a comparison; no id holds one anyway.
+    batch = Batch.objects.filter(pk=batch_id).first() if "\0" not in batch_id else None
+    if batch is None:
+        raise UnknownBatch(f"There is no batch {batch_id!r}. Batches are deleted with their operations.")
+    return batch
+
+
+def cancel_batch(batch: Batch, requester: Requester) -> Cancelled:
+    """Cancel what waits of ``batch`` at once, ask what runs to stop; return how many that were.
+
+    ``batch`` gets the row's newest values. Raises NotPermitted, NotCancellable where all of it has ended.
+    """
+    outcome = cancel_these(operations_of(batch).active().values_list("pk", flat=True), requester)
+    batch.refresh_from_db()
+    if not outcome.ended and not outcome.asked:
+        raise NotCancellable(f"All of batch {batch.pk} has ended already: {progress(batch.public())}.")
+    return outcome
+
+
+def retry_batch(batch: Batch, requester: Requester) -> Asked:
+    """Ask again for what failed or timed out of ``batch``, as a batch of its own, and return that.
+
+    What has been asked for again already is left out. Raises NotPermitted, NotRetryable where nothing is
+    left, and what ``request_batch`` raises.
+    """
+    if requester.user is not None and not may(requester.user, "retry", Operation):
+        raise NotPermitted(
+            f"You may not retry operations. That takes the permission {permission('retry', Operation)}."
+        )
+    failed = list(
+        operations_of(batch).filter(
+            status__in=[Status.FAILED.value, Status.TIMEOUT.value], retries__isnull=True
+        )
+    )
+    if not failed:
+        raise NotRetryable(
+            f"Nothing of batch {batch.pk} failed that is still stored and was not asked for again: "
+            f"{progress(batch.public())}."
+        )
+    kind = registry.get(batch.kind)
+    targets = _found(kind, [row.target_key for row in failed])
+    return request_batch(
+        batch.kind,
+        [Wanted(row.target_key, targets[row.target_key], row) for row in failed if row.target_key in targets],
+        requester=requester,
+        parameters=failed[0].parameters,
+        reason=batch.reason,
+        refused=[
+            Refusal(row.target, TargetGone.code, f"{row.target} does not exist any more.")
+            for row in failed
+            if row.target_key not in targets
+        ],
+    )
+
+
+def _found(kind: Kind, keys: Iterable[str]) -> dict[str, Model]:
+    """Return those of the targets that exist. One query, however many."""
+    if not kind.target_field:
+        return {key: kind.model() for key in keys}
+    # With what they belong to: the queue of a service is that of its node.
+    rows = kind.model._default_manager.select_related().filter(**{f"{kind.target_field}__in": list(keys)})
+    return {getattr(row, kind.target_field): row for row in rows}

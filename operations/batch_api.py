@@ -1,0 +1,43 @@
+"""The JSON API for batches: how far one is; cancel it, ask again for what failed of it."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Router
+from ninja.responses import Status as Answer
+
+from medimgr.lib.access import demand
+from operations import batch_schemas
+from operations.batch_actions import called, cancel_batch, retry_batch
+from operations.batches import public
+from operations.models import Operation
+from operations.request_origin import requester_of
+
+router = Router(tags=["operations"])
+
+
+@router.get("/{batch_id}", response=batch_schemas.BatchShape, summary="How far a batch is")
+def one_batch(request: HttpRequest, batch_id: str) -> dict[str, Any]:
+    """One query. Its operations: ``GET /api/operations?batch=``."""
+    demand(request.user, "view", Operation)
+    return public(called(batch_id))
+
+
+@router.post("/{batch_id}/cancel", response={202: batch_schemas.BatchCancelled}, summary="Cancel all of it")
+def cancel(request: HttpRequest, batch_id: str) -> Answer[dict[str, Any]]:
+    """What waits ends at once; what runs ends at its next check, or as SUCCESS if it finishes first."""
+    demand(request.user, "cancel", Operation)
+    batch = called(batch_id)
+    outcome = cancel_batch(batch, requester_of(request, "api"))
+    return Answer(202, {"batch": public(batch), "ended": outcome.ended, "asked": outcome.asked})
+
+
+@router.post(
+    "/{batch_id}/retry", response={202: batch_schemas.BatchAsked}, summary="Ask again for what failed"
+)
+def ask_again(request: HttpRequest, batch_id: str) -> Answer[dict[str, Any]]:
+    """A new batch of what failed or timed out and has not been asked for again yet."""
+    demand(request.user, "retry", Operation)
+    asked = retry_batch(called(batch_id), requester_of(request, "api"))
+    operations = [operation.public() for operation in asked.operations]
+    return Answer(202, {"batch": public(asked.batch), "operations": operations})

@@ -195,6 +195,7 @@ class Operation(models.Model):
             "attempt": self.attempt,
             "log_lines": self.log_lines,
             "created_at": iso(self.created_at),
+            "run_after": iso(self.run_after) if self.run_after > self.created_at else None,
             "started_at": iso(self.started_at),
             "finished_at": iso(self.finished_at),
             "cancel_requested": self.cancel_requested_at is not None,

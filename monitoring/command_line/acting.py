@@ -7,9 +7,9 @@ from django.utils import timezone
 
 from medimgr.lib.problems import Problem
 from monitoring.actions import ENDS_A_PROCESS, Refusal, Verb, request_actions
-from monitoring.command_line.requester import requester
 from monitoring.command_line.waiting import Say, wait
 from monitoring.models import Node, Service
+from operations.shell_requester import requester
 
 
 class NotConfirmed(Problem):

@@ -5,7 +5,7 @@ import pwd
 
 import pytest
 
-from monitoring.command_line.requester import requester
+from operations.shell_requester import requester
 
 NAME = pwd.getpwuid(os.getuid()).pw_name
 

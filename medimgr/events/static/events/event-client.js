@@ -12,7 +12,7 @@
 window.medimgr = window.medimgr || {};
 
 (() => {
-  const TOPICS = ["service", "operation", "node", "connection", "workstation", "emulator"];
+  const TOPICS = ["service", "operation", "batch", "node", "connection", "workstation", "emulator"];
   const MESSAGES = ["hello", "tick", "log", "heartbeat", "reset", "bye", ...TOPICS];
   const LONGEST_WAIT_SECONDS = 20; // on average: chance makes it 10 to 30
   const WATCHDOG_FACTOR = 1.5;

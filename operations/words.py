@@ -1,5 +1,6 @@
 """What operators read about operations: pure functions from a row to a sentence, none of them queries."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from operations import registry
@@ -9,6 +10,17 @@ from operations.requester import Requester
 from operations.states import Status
 
 DEFAULT_DEADLINE_SECONDS = 300.0
+_ERRORS: dict[str, str] = {
+    "lease-lost": "Whoever carried it out was lost half-way, and how far it came is not known.",
+    "timeout": "It ran out of time.",
+    "worker-stopped": "The operations worker was stopped while it was under way.",
+    "internal-error": "Its handler failed in a way that nobody foresaw; the log of the worker says how.",
+    "no-handler": "No operations worker can carry out this kind.",
+    "unknown-kind": "The worker that took it does not know this kind of operation.",
+    "target-gone": "What it was about does not exist any more.",
+    "cancelled": "It was cancelled.",
+    "superseded": "A newer request on the same target took its place.",
+}
 
 
 def label(kind: str) -> str:
@@ -89,3 +101,41 @@ def timed_out(operation: Operation) -> str:
     if operation.status == Status.PENDING:
         return f"No {server(operation.queue)} took it within {allowed}. {remedy(operation.queue)}"
     return f"It did not end within {allowed} of its start. Look at the target before asking again."
+
+
+def declare_errors(sentences: Mapping[str, str]) -> None:
+    """Say what error codes mean: for the apps whose operations end with them, in ``AppConfig.ready()``."""
+    _ERRORS.update(sentences)
+
+
+def error_sentences() -> dict[str, str]:
+    """Return what each error code means, for the pages' scripts."""
+    return dict(_ERRORS)
+
+
+def error(operation: Operation) -> str:
+    """Return in a sentence why an operation did not succeed; empty where it did or has not ended.
+
+    What nobody has declared is told by the operation's own detail, and so is who cancelled it.
+    """
+    if not operation.error_code:
+        return ""
+    known = "" if operation.status == Status.CANCELLED else _ERRORS.get(operation.error_code, "")
+    return known or operation.error_detail or operation.error_code
+
+
+def status(operation: Operation) -> str:
+    """Return the status as people read it: ``Cancelling`` where a running one was asked to end."""
+    if operation.status == Status.RUNNING and operation.cancel_requested_at is not None:
+        return "Cancelling"
+    return operation.status.capitalize()
+
+
+def took(seconds: float) -> str:
+    """Return how long something ran: ``4.2 s``, ``12 min 5 s``, ``3 h 5 min``."""
+    if seconds < 60:
+        return f"{max(0.0, seconds):.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

@@ -103,7 +103,7 @@ def test_a_stop_and_a_start_are_seen_and_kept_with_who_asked_and_why(
     expect(stopped.locator('[data-field="requested_by"]')).to_have_text(ADMIN)
     expect(stopped.locator('[data-field="message"]')).to_have_text("")
     assert_not_reloaded(listed)
-    stopped.get_by_role("link").click()
+    stopped.locator('[data-field="label"]').click()
     expect(listed.locator("h1")).to_contain_text(CRITICAL)
     expect(listed.locator("main")).to_contain_text(f"{ADMIN} through the page, from 127.0.0.1")
 

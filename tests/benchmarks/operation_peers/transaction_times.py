@@ -1,4 +1,4 @@
-"""Writes down how long each outermost transaction of this process was open, and the memory it had then.
+"""Writes down how long each outermost transaction of this process was open, and the memory before the first.
 
 From when BEGIN has returned, which on SQLite is when the write lock is held, until COMMIT has, checkpoint
 of the write-ahead log included.
@@ -27,12 +27,18 @@ class Times:
 
 
 def record(path: str) -> None:
-    """From now on, append a line for each transaction of this process to the file."""
+    """From now on, append a line for each transaction of this process to the file, after the memory's."""
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     enter, leave = transaction.Atomic.__enter__, transaction.Atomic.__exit__
     open_ones = threading.local()
 
+    first = threading.Event()
+
     def timed_enter(self: transaction.Atomic) -> None:
+        if not first.is_set():
+            first.set()
+            resident = int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
+            os.write(file, f"{resident}\n".encode())
         depth = open_ones.depth = getattr(open_ones, "depth", 0) + 1
         try:
             enter(self)
@@ -49,17 +55,16 @@ def record(path: str) -> None:
             open_ones.depth -= 1
             if open_ones.depth == 0:
                 took = time.monotonic_ns() - open_ones.began
-                resident = int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
-                os.write(file, f"{took} {resident}\n".encode())
+                os.write(file, f"{took}\n".encode())
 
     transaction.Atomic.__enter__ = timed_enter  # type: ignore[method-assign]
     transaction.Atomic.__exit__ = timed_leave  # type: ignore[method-assign]
 
 
 def read(path: Path) -> Times | None:
-    """Return what the process has written down; None where it had no transaction."""
-    lines = path.read_text().splitlines() if path.exists() else []
-    if not lines:
+    """Return what the process has written down; None where no transaction has ended."""
+    numbers = [int(text) for text in path.read_text().split()] if path.exists() else []
+    if len(numbers) < 2:
         return None
-    longest = max(int(line.split()[0]) for line in lines)
-    return Times(len(lines), longest / 1e6, int(lines[0].split()[1]) / 1e6)
+    resident, *took = numbers
+    return Times(len(took), max(took) / 1e6, resident / 1e6)

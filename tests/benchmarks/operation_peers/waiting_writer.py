@@ -25,10 +25,12 @@ def main() -> None:
     turn = _postgresql_turn if connection.vendor == "postgresql" else _sqlite_turn
     connection.ensure_connection()
     print("ready", flush=True)
-    while not select.select([sys.stdin], [], [], _PAUSE_SECONDS)[0]:
+    ended = False
+    while not ended:
         began = time.perf_counter()
         turn(connection.connection)
         waits.append(1e3 * (time.perf_counter() - began))
+        ended = bool(select.select([sys.stdin], [], [], _PAUSE_SECONDS)[0])
     print(len(waits), max(waits), flush=True)
 
 

@@ -10,6 +10,8 @@ from pydantic import BaseModel
 
 from operations import lifecycle, registry, words
 from operations.exceptions import Cancelled, LeaseLost, OperationFailed
+from operations.log_lines import OperationLog, without_secrets
+from operations.log_writer import writer
 from operations.models import Operation
 
 logger = logging.getLogger(__name__)
@@ -37,6 +39,8 @@ class Job:
         self._cancelled = False
         self._lost = ""
         self._reported_at = 0.0
+        self._log: OperationLog | None = None
+        self._log_lock = threading.Lock()
 
     def parameters(self) -> BaseModel:
         """Return the operation's parameters as an instance of the kind's schema."""
@@ -56,6 +60,7 @@ class Job:
         database that is away costs the report, not the work.
         """
         self.check_cancelled()
+        message = self.masked(message)
         now = time.monotonic()
         self.operation.progress_done = max(0, done)
         self.operation.progress_total = max(0, total)
@@ -67,6 +72,31 @@ class Job:
             lifecycle.report(self.operation, done, total, message)
         except (DatabaseError, InterfaceError) as error:
             logger.warning("progress of operation %d was not stored: %s", self.operation.pk, error)
+
+    def log(self, text: str, level: str = "info") -> None:
+        """Add to the operation's log: one line, or several. Levels: debug, info, warning, error.
+
+        Secrets are masked, long lines cut, and beyond 5,000 lines or 1 MiB nothing is kept. Never waits for
+        the database, and raises nothing but ValueError for an unknown level: a thread stores what is
+        there a few times a second, and the operation's end takes the rest along.
+        """
+        if self._own_log.add(text, level):
+            writer.ring()
+
+    def mask(self, value: str) -> None:
+        """Keep ``value``, which is a secret, out of the log, the progress and the error of this operation."""
+        self._own_log.mask(value)
+
+    def masked(self, text: str) -> str:
+        """Return ``text`` without what looks like a secret, and without the values given to :meth:`mask`."""
+        return without_secrets(text) if self._log is None else self._log.masked(text)
+
+    @property
+    def _own_log(self) -> OperationLog:
+        with self._log_lock:  # a handler may have threads of its own
+            if self._log is None:
+                self._log = OperationLog(self.operation)
+            return self._log
 
     def check_cancelled(self) -> None:
         """Raise Cancelled where the operation was asked to stop, LeaseLost where it has ended already.

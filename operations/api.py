@@ -7,11 +7,12 @@ from django.http import HttpRequest
 from ninja import Query, Router
 from ninja.responses import Status as Answer
 
-from medimgr.lib.access import demand
-from medimgr.lib.api_parameters import Page, RowId
+from medimgr.lib.access import demand, demand_staff
+from medimgr.lib.api_parameters import IdempotencyKey, Page, RowId
 from operations import schemas
+from operations.asking import ask, called
 from operations.cancelling import cancel_these, cancel_waiting
-from operations.exceptions import BadFilter, OperationGone
+from operations.exceptions import BadFilter
 from operations.intake import retry
 from operations.lifecycle import request_cancel
 from operations.models import Operation
@@ -48,6 +49,25 @@ def list_operations(
     }
 
 
+@router.post("", response={202: schemas.OperationAnswer}, summary="Ask for an operation")
+def ask_for_one(
+    request: HttpRequest, asked: schemas.AskedFor, idempotency_key: IdempotencyKey
+) -> Answer[dict[str, Any]]:
+    """Any kind, by its name. Services have doors of their own, which say what each takes."""
+    demand_staff(request.user)  # what it takes besides is the kind's affair
+    operation = ask(
+        asked.kind,
+        asked.target,
+        requester_of(request, "api"),
+        parameters=asked.parameters,
+        reason=asked.reason,
+        idempotency_key=idempotency_key or "",
+        priority=asked.priority,
+        run_after=asked.run_after,
+    )
+    return Answer(202, {"operation": operation.public()})
+
+
 @router.get("/stats", response=schemas.OperationStats, summary="Counts, failures and durations")
 def stats(request: HttpRequest) -> dict[str, Any]:
     """Counts of what is kept; rates and durations, also of each kind, of what ended last. Four queries."""
@@ -75,14 +95,14 @@ def cancel_many(request: HttpRequest, wanted: schemas.ManyToCancel) -> Answer[di
 def one_operation(request: HttpRequest, operation_id: RowId) -> dict[str, Any]:
     """One query."""
     demand(request.user, "view", Operation)
-    return _called(operation_id).public()
+    return called(operation_id).public()
 
 
 @router.post("/{operation_id}/cancel", response={202: schemas.OperationAnswer}, summary="Cancel it")
 def cancel(request: HttpRequest, operation_id: RowId) -> Answer[dict[str, Any]]:
     """What waits ends at once; what runs ends at its next check, or as SUCCESS if it finishes first."""
     demand(request.user, "cancel", Operation)
-    operation = request_cancel(_called(operation_id), requester_of(request, "api"))
+    operation = request_cancel(called(operation_id), requester_of(request, "api"))
     return Answer(202, {"operation": operation.public()})
 
 
@@ -90,18 +110,8 @@ def cancel(request: HttpRequest, operation_id: RowId) -> Answer[dict[str, Any]]:
 def ask_again(request: HttpRequest, operation_id: RowId) -> Answer[dict[str, Any]]:
     """A new operation that points at the old one, for what failed, timed out or was cancelled."""
     demand(request.user, "retry", Operation)
-    operation = retry(_called(operation_id), requester_of(request, "api"))
+    operation = retry(called(operation_id), requester_of(request, "api"))
     return Answer(202, {"operation": operation.public()})
-
-
-def _called(operation_id: int) -> Operation:
-    """Return the operation. Raises OperationGone. One query."""
-    operation = Operation.objects.filter(pk=operation_id).first()
-    if operation is None:
-        raise OperationGone(
-            f"There is no operation {operation_id}. Finished operations are deleted after a time."
-        )
-    return operation
 
 
 def _selection(wanted: schemas.OperationFilter) -> Selection:

@@ -1,8 +1,11 @@
 """The shapes in which the API takes and gives operations."""
 
+from datetime import datetime
+from typing import Any
+
 from pydantic import BaseModel, Field
 
-from medimgr.lib.api_parameters import RowId
+from medimgr.lib.api_parameters import ReasonText, RowId, Text
 from operations.states import Status
 
 
@@ -42,6 +45,17 @@ class OperationAnswer(BaseModel):
     """The answer to an accepted action: the operation, to be followed."""
 
     operation: OperationShape
+
+
+class AskedFor(BaseModel, extra="forbid"):
+    """Any operation."""
+
+    kind: Text
+    target: Text = Field(description="As in service:backend.")
+    parameters: dict[str, Any] = Field(default_factory=dict, description="What this kind takes.")
+    reason: ReasonText = ""
+    priority: int = Field(0, description="-100 to 100; higher goes first.")
+    run_after: datetime | None = Field(None, description="Not before this moment, with its time zone.")
 
 
 class OperationList(BaseModel):

@@ -29,8 +29,8 @@ class Plan:
     """For throughput."""
     rows: int = 1_000_000
     """Finished ones, for pages and the purge."""
-    few: int = 1000
-    """With which the number of queries is compared."""
+    few: int = 10_000
+    """With which the number of queries is compared: enough for every filter to find some."""
     lines: int = 3
     """Of log, each."""
     rounds: int = 7

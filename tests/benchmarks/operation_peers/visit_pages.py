@@ -33,7 +33,7 @@ def filters(newest: int, batch: str) -> dict[str, str]:
         "since, all": "since=60d",
         "kind, status, who": _COMBINED,
         "kind, status, nobody": "kind=service.stop&status=failed&requested_by=nobody",
-        "status, target, since": "status=CANCELLED&target=service:target-0001&since=20d",
+        "status, target, since": "status=SUCCESS&target=service:target-0001&since=20d",
         "older, from the middle": f"before={newest // 2}",
     }
 

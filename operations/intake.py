@@ -1,7 +1,7 @@
 """How an operation comes to be: permission, parameters, idempotency, one at a time per target."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from django.db import IntegrityError, connection, transaction
@@ -11,25 +11,30 @@ from pydantic import ValidationError
 
 from medimgr.events.log import Fact, publish_all
 from medimgr.lib.access import may, permission
-from operations import registry, words
+from operations import batches, registry, words
 from operations.exceptions import (
     BadParameters,
     KeyReused,
     NotPermitted,
     NotRetryable,
     OperationGone,
+    ReasonWanted,
     TargetBusy,
     TargetGone,
 )
 from operations.lifecycle import fact, supersede
 from operations.models import Operation
 from operations.registry import Kind
+from operations.repetition import follow
 from operations.requester import Requester
 from operations.states import Status
 
 __all__ = ["Requester", "request_operation", "retry"]
 
 RETRYABLE = frozenset({Status.FAILED, Status.CANCELLED, Status.TIMEOUT})
+LEAST_PRIORITY, GREATEST_PRIORITY = -100, 100
+LONGEST_WAIT = timedelta(days=366)
+"""So far ahead an operation may be asked for."""
 # So often a decision may be overtaken by somebody else's before we say that the target is busy.
 _ATTEMPTS = 5
 
@@ -46,12 +51,16 @@ def request_operation(
     idempotency_key: str = "",
     batch: str = "",
     retry_of: Operation | None = None,
+    priority: int = 0,
+    run_after: datetime | None = None,
 ) -> Operation:
     """Store a new PENDING operation with its event in one transaction, and return it.
 
-    The same ``idempotency_key`` of the same requester with the same kind, target and parameters returns
-    the operation that it made the first time. Raises UnknownKind, NotPermitted, BadParameters,
-    KeyReused, and TargetBusy where an active operation on the target does not give way
+    The more urgent go first: ``priority`` is from -100 to 100. It does not begin before ``run_after``, an
+    aware time at most LONGEST_WAIT ahead, and its deadline counts from then. The same ``idempotency_key`` of
+    the same requester with the same kind, target, parameters, priority and time returns the operation that
+    it made the first time. Raises UnknownKind, NotPermitted, BadParameters, ReasonWanted, KeyReused,
+    and TargetBusy where an active operation on the target does not give way
     (:meth:`operations.registry.Kind.replaces`). Call it outside of a transaction, see ``lifecycle``.
     """
     wanted = prepare(
@@ -65,17 +74,19 @@ def request_operation(
         idempotency_key=idempotency_key,
         batch=batch,
         retry_of=retry_of,
+        priority=priority,
+        run_after=run_after,
     )
     declared = registry.get(kind)
     with transaction.atomic():
-        facts: list[Fact] = []
+        replaced: list[Operation] = []
         for _ in range(_ATTEMPTS):
             # In this order: what is in the way may be the same request, committed a moment ago, and
             # the later look then finds it.
             in_the_way = Operation.objects.active().of(wanted.target_type, target_key).first()
             same = _made_before(wanted)
             if same is not None:
-                publish_all(facts)
+                publish_all(_facts(replaced))
                 return same
             if in_the_way is not None:
                 if not declared.replaces(in_the_way.kind, Status(in_the_way.status)):
@@ -83,9 +94,9 @@ def request_operation(
                 ended = supersede(in_the_way, declared, requester)
                 if ended is None:  # it was claimed or ended since we looked: decide anew
                     continue
-                facts.append(fact(ended))
+                replaced.append(ended)
             if _insert(wanted, declared):
-                publish_all([*facts, fact(wanted)])
+                publish_all([*_facts(replaced), fact(wanted)])
                 return wanted
         raise TargetBusy(f"{wanted.target} is busy: others ask for it at the same moment. Try again.")
 
@@ -102,14 +113,19 @@ def prepare(
     idempotency_key: str = "",
     batch: str = "",
     retry_of: Operation | None = None,
+    priority: int = 0,
+    run_after: datetime | None = None,
 ) -> Operation:
     """Return what such a request asks for as a row that is checked but not stored. No query of its own.
 
-    Raises UnknownKind, NotPermitted, BadParameters.
+    Raises UnknownKind, NotPermitted, BadParameters, ReasonWanted. :func:`set_times` completes it.
     """
     declared = registry.get(kind)
     _check_permission(declared, target, requester)
-    return Operation(
+    # A kind as such, without a target, has no lane: a request over many is checked so.
+    named = target.pk is not None or not declared.target_field
+    lane, lane_limit = declared.lane(target) if named else ("", 0)
+    wanted = Operation(
         kind=kind,
         target_type=declared.target_type,
         target_key=target_key,
@@ -122,8 +138,17 @@ def prepare(
         reason=_checked_text("reason", reason),
         idempotency_key=_checked_text("idempotency_key", idempotency_key),
         batch=_checked_text("batch", batch),
-        retry_of=retry_of,
+        priority=_checked_priority(priority),
+        lane=lane,
+        lane_limit=lane_limit,
     )
+    if run_after is not None:
+        wanted.run_after = _checked_time(run_after)
+    if declared.needs_reason and not wanted.reason.strip():
+        raise ReasonWanted(f"{declared.label} takes a reason: say why, in a few words.")
+    if retry_of is not None:
+        follow(retry_of, wanted, declared)
+    return wanted
 
 
 def retry(operation: Operation, requester: Requester) -> Operation:
@@ -162,6 +187,7 @@ def retry(operation: Operation, requester: Requester) -> Operation:
             parameters=old.parameters,
             reason=old.reason,
             retry_of=old,
+            priority=old.priority,
         )
 
 
@@ -201,6 +227,31 @@ def _checked_text(field: str, value: str) -> str:
     return value
 
 
+def _checked_priority(priority: int) -> int:
+    if not LEAST_PRIORITY <= priority <= GREATEST_PRIORITY:
+        fault = f"It is {priority}; it goes from {LEAST_PRIORITY} to {GREATEST_PRIORITY}."
+        raise BadParameters(f"The priority can't be taken. {fault}", errors={"priority": [fault]})
+    return priority
+
+
+def _checked_time(run_after: datetime) -> datetime:
+    fault = ""
+    if run_after.tzinfo is None:
+        fault = "It has no time zone."
+    elif run_after > timezone.now() + LONGEST_WAIT:
+        fault = f"It is further ahead than {LONGEST_WAIT.days} days."
+    if fault:
+        raise BadParameters(
+            f"The time before which it is not to begin can't be taken. {fault}", errors={"run_after": [fault]}
+        )
+    return run_after
+
+
+def _facts(replaced: list[Operation]) -> list[Fact]:
+    """Count what gave way in its batches, and return the events. After the last write to an operation."""
+    return [*map(fact, replaced), *batches.count_ends(replaced)]
+
+
 def _made_before(wanted: Operation) -> Operation | None:
     """Return what the idempotency key made before. Raises KeyReused where that was something else."""
     if not wanted.idempotency_key:
@@ -208,18 +259,32 @@ def _made_before(wanted: Operation) -> Operation | None:
     old = Operation.objects.filter(requester=wanted.requester, idempotency_key=wanted.idempotency_key).first()
     if old is None:
         return None
-    if (old.kind, old.target, old.parameters) != (wanted.kind, wanted.target, wanted.parameters):
+    if not _same_request(old, wanted):
         raise KeyReused(
             f"The idempotency key was used before, for {words.name(old)}. Use a new key for a new request."
         )
     return old
 
 
+def _same_request(old: Operation, wanted: Operation) -> bool:
+    """Return whether ``wanted`` asks for what ``old`` was asked for."""
+    later = old.run_after if old.run_after > old.created_at else None
+    begun = wanted.created_at or old.created_at
+    asked = wanted.run_after if wanted.run_after is not None and wanted.run_after > begun else None
+    return (later, old.kind, old.target, old.parameters, old.priority) == (
+        asked,
+        wanted.kind,
+        wanted.target,
+        wanted.parameters,
+        wanted.priority,
+    )
+
+
 def set_times(wanted: Operation, kind: Kind) -> None:
-    """Let ``wanted`` be asked for now. No query."""
-    now = timezone.now()
-    wanted.created_at = wanted.run_after = now
-    wanted.deadline_at = now + timedelta(seconds=kind.deadline_seconds)
+    """Let ``wanted`` be asked for now, and begin when it is to. No query."""
+    wanted.created_at = timezone.now()
+    wanted.run_after = max(wanted.run_after or wanted.created_at, wanted.created_at)
+    wanted.deadline_at = wanted.run_after + timedelta(seconds=kind.deadline_seconds)
 
 
 def _insert(wanted: Operation, kind: Kind) -> bool:

@@ -1,6 +1,6 @@
-"""Every transition of an operation, each one conditional UPDATE with its event in the same transaction.
+"""Every transition of an operation, each conditional and with its event in the same transaction.
 
-The condition names the status and, for whoever holds the operation, the lease token. No row updated
+The condition names the status and, for whoever holds the operation, the lease token. No row changed
 means that somebody else was first: the holder gets LeaseLost and must stop. A finished row meets no
 condition here, so it never changes.
 
@@ -9,73 +9,55 @@ the commit, and a second operation in the same transaction could wait for the ho
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
-from medimgr.events.log import Fact, publish_all
 from medimgr.lib.access import may, permission
+from medimgr.lib.plain_text import harmless
 from operations import registry, words
+from operations.claiming import LEASE_SECONDS, claim
 from operations.exceptions import LeaseLost, NotCancellable, NotPermitted, OperationGone
-from operations.models import Operation
+from operations.models import Operation, OperationQuerySet
 from operations.requester import Requester
 from operations.states import FINISHED, Status
+from operations.transitions import Change, change, ending, fact
 
-LEASE_SECONDS = 30.0
+__all__ = [
+    "LEASE_SECONDS",
+    "End",
+    "claim",
+    "checkpoint",
+    "fact",
+    "fail_abandoned",
+    "finish",
+    "finish_all",
+    "postpone",
+    "reap",
+    "renew",
+    "report",
+    "request_cancel",
+    "shift_deadlines",
+    "standing",
+    "supersede",
+]
+
+_ENDED_AT_A_TIME = 100
 
 
-def fact(operation: Operation) -> Fact:
-    """Return the event that says how ``operation`` is now. No query."""
-    return Fact("operation", str(operation.pk), operation.public())
+@dataclass(frozen=True, slots=True)
+class End:
+    """How an operation that somebody holds is to end."""
 
-
-def claim(
-    queue: str, owner: str, *, limit: int = 16, lease_seconds: float = LEASE_SECONDS
-) -> list[Operation]:
-    """Take up to ``limit`` waiting operations of ``queue``, oldest first: PENDING → RUNNING.
-
-    Each gets a lease of ``lease_seconds`` for ``owner`` and a new lease token, and its deadline counts
-    from now on. No two callers get the same operation. One cheap query where nothing waits.
-    """
-    now = timezone.now()
-    # Asked before the transaction: on SQLite that takes the only write lock, which an idle worker
-    # that is woken by every commit must not do.
-    if limit < 1 or not Operation.objects.claimable(queue, now).exists():
-        return []
-    with transaction.atomic():
-        waiting = Operation.objects.claimable(queue, now)
-        if connection.features.has_select_for_update_skip_locked:
-            waiting = waiting.select_for_update(skip_locked=True)
-        claimed = []
-        groups: dict[datetime, list[Operation]] = defaultdict(list)
-        for operation in waiting[:limit]:
-            groups[now + timedelta(seconds=words.deadline_seconds(operation.kind))].append(operation)
-            claimed.append(operation)
-        for deadline, operations in groups.items():
-            changes: dict[str, Any] = {
-                "status": Status.RUNNING,
-                "started_at": now,
-                "deadline_at": deadline,
-                "lease_owner": owner,
-                "lease_until": now + timedelta(seconds=lease_seconds),
-            }
-            # The rows are locked (PostgreSQL), or nobody else can write at all (SQLite). They were all
-            # read as PENDING, where the token has its first value.
-            for token in {operation.lease_token for operation in operations}:
-                same = [operation for operation in operations if operation.lease_token == token]
-                held = Operation.objects.filter(
-                    pk__in=[operation.pk for operation in same], status=Status.PENDING, lease_token=token
-                )
-                if held.update(lease_token=token + 1, **changes) != len(same):
-                    raise LeaseLost("Somebody else took an operation while it was being claimed. Try again.")
-                for operation in same:
-                    for name, value in (*changes.items(), ("lease_token", token + 1)):
-                        setattr(operation, name, value)
-        publish_all(map(fact, claimed))
-    return claimed
+    operation: Operation
+    status: Status
+    code: str = ""
+    detail: str = ""
 
 
 def renew(operations: Iterable[Operation], lease_seconds: float = LEASE_SECONDS) -> set[int]:
@@ -93,6 +75,7 @@ def renew(operations: Iterable[Operation], lease_seconds: float = LEASE_SECONDS)
             mine = Operation.objects.filter(
                 pk__in=ids, status=Status.RUNNING, lease_owner=owner, lease_token=token
             )
+            _lock(mine)
             if mine.update(lease_until=until) == len(ids):
                 held.update(ids)
             else:
@@ -116,6 +99,14 @@ def postpone(operations: Iterable[Operation]) -> None:
         ).update(deadline_at=now + timedelta(seconds=words.deadline_seconds(kind)))
 
 
+def shift_deadlines(owner: str, seconds: float) -> None:
+    """Move the deadlines of all that ``owner`` holds, after its clock was set. One UPDATE, no event."""
+    with transaction.atomic():
+        mine = Operation.objects.filter(status=Status.RUNNING, lease_owner=owner)
+        _lock(mine)
+        mine.update(deadline_at=F("deadline_at") + timedelta(seconds=seconds))
+
+
 def standing(owner: str) -> dict[int, str | None]:
     """Return what ``owner`` still holds: id → who asked to cancel it, None where nobody did. One query."""
     running = Operation.objects.filter(status=Status.RUNNING, lease_owner=owner)
@@ -125,15 +116,15 @@ def standing(owner: str) -> dict[int, str | None]:
 
 def report(operation: Operation, done: int, total: int, message: str) -> None:
     """Store and publish the progress. Raises LeaseLost. ``operation`` gets the row's newest values."""
-    done, total = max(0, done), max(0, total)
-    row = _transition(
-        operation.pk,
-        {"status": Status.RUNNING, "lease_token": operation.lease_token},
-        {"progress_done": done, "progress_total": total, "progress_message": message[:300]},
-    )
-    if row is None:
-        raise _lost(operation)
-    _become(operation, row)
+    _write(operation, _progress(done, total, message))
+
+
+def checkpoint(operation: Operation, value: Any, done: int, total: int, message: str) -> None:
+    """Store up to where the work is done for good, with the progress. Raises LeaseLost.
+
+    ``value`` is anything that JSON can hold. ``operation`` gets the row's newest values.
+    """
+    _write(operation, {"checkpoint": value, **_progress(done, total, message)})
 
 
 def finish(operation: Operation, status: Status | str, code: str = "", detail: str = "") -> None:
@@ -141,22 +132,36 @@ def finish(operation: Operation, status: Status | str, code: str = "", detail: s
 
     Raises LeaseLost where it was ended or taken over already, ValueError for a status that is no end.
     """
-    end = Status(status)
-    if end not in FINISHED:
-        raise ValueError(f"{end} is not an end: an operation finishes as {', '.join(sorted(FINISHED))}.")
-    row = _transition(
-        operation.pk,
-        {"status": Status.RUNNING, "lease_token": operation.lease_token},
-        {
-            **_ending(end, code, detail),
-            "progress_done": operation.progress_done,
-            "progress_total": operation.progress_total,
-            "progress_message": operation.progress_message,
-        },
-    )
-    if row is None:
-        raise _lost(operation)
-    _become(operation, row)
+    [lost] = finish_all([End(operation, Status(status), code, detail)])
+    if lost is not None:
+        raise lost
+
+
+def finish_all(ends: Sequence[End]) -> list[LeaseLost | None]:
+    """End operations in one transaction, each as long as it is held; return None or what :func:`finish`
+    would have raised for each. Each operation gets its row's newest values.
+
+    A few queries for all that end alike. Raises ValueError for a status that is no end.
+    """
+    now = timezone.now()
+    changes = []
+    for end in ends:
+        if end.status not in FINISHED:
+            raise ValueError(
+                f"{end.status} is not an end: an operation finishes as {', '.join(sorted(FINISHED))}."
+            )
+        row = end.operation
+        values = {
+            **ending(end.status, end.code, end.detail, now),
+            **_progress(row.progress_done, row.progress_total, row.progress_message),
+        }
+        changes.append(Change(row.pk, _held(row), values))
+    outcomes: list[LeaseLost | None] = []
+    for end, row_now in zip(ends, change(changes), strict=True):
+        outcomes.append(_lost(end.operation) if row_now is None else None)
+        if row_now is not None:
+            _become(end.operation, row_now)
+    return outcomes
 
 
 def request_cancel(operation: Operation, requester: Requester) -> Operation:
@@ -169,21 +174,13 @@ def request_cancel(operation: Operation, requester: Requester) -> Operation:
         raise NotPermitted(
             f"You may not cancel operations. That takes the permission {permission('cancel', Operation)}."
         )
-    row = _transition(
-        operation.pk,
-        {"status": Status.PENDING},
-        {
-            **_ending(Status.CANCELLED, "cancelled", f"Cancelled by {requester.name} before it began."),
-            "cancel_requested_at": timezone.now(),
-            "cancel_requested_by": requester.name[:150],
-        },
-    )
+    by = {"cancel_requested_at": timezone.now(), "cancel_requested_by": requester.name[:150]}
+    detail = f"Cancelled by {requester.name} before it began."
+    waiting = {"status": Status.PENDING}
+    [row] = change([Change(operation.pk, waiting, ending(Status.CANCELLED, "cancelled", detail) | by)])
     if row is None:
-        row = _transition(
-            operation.pk,
-            {"status": Status.RUNNING, "cancel_requested_at": None},
-            {"cancel_requested_at": timezone.now(), "cancel_requested_by": requester.name[:150]},
-        )
+        running = {"status": Status.RUNNING, "cancel_requested_at": None}
+        [row] = change([Change(operation.pk, running, by)])
     if row is None:
         row = Operation.objects.filter(pk=operation.pk).first()
         if row is None:
@@ -202,7 +199,7 @@ def fail_abandoned(queue: str, owner: str) -> int:
     return _end_each(
         Operation.objects.filter(queue=queue, status=Status.RUNNING).exclude(lease_owner=owner),
         {},
-        lambda row: _ending(Status.FAILED, "lease-lost", words.lease_lost(row)),
+        lambda row: ending(Status.FAILED, "lease-lost", words.lease_lost(row)),
     )
 
 
@@ -210,19 +207,20 @@ def reap(now: datetime, queue: str = "") -> int:
     """End what would otherwise stay for ever, of one queue or of all, and return how many that were.
 
     RUNNING without a live lease → FAILED ``lease-lost``; RUNNING past its deadline → TIMEOUT; PENDING
-    past its deadline → TIMEOUT. Three indexed queries where there is nothing to do.
+    past its deadline → TIMEOUT. Three indexed queries where there is nothing to do. It believes the clock:
+    see :mod:`operations.clock_jumps` for when that was set.
     """
     rows = Operation.objects.filter(queue=queue) if queue else Operation.objects.all()
     count = _end_each(
         rows.filter(status=Status.RUNNING, lease_until__lt=now),
         {"lease_until__lt": now},
-        lambda row: _ending(Status.FAILED, "lease-lost", words.lease_lost(row)),
+        lambda row: ending(Status.FAILED, "lease-lost", words.lease_lost(row)),
     )
     for status in (Status.RUNNING, Status.PENDING):
         count += _end_each(
             rows.filter(status=status, deadline_at__lt=now),
             {"deadline_at__lt": now},
-            lambda row: _ending(Status.TIMEOUT, "timeout", words.timed_out(row)),
+            lambda row: ending(Status.TIMEOUT, "timeout", words.timed_out(row)),
         )
     return count
 
@@ -230,39 +228,59 @@ def reap(now: datetime, queue: str = "") -> int:
 def supersede(operation: Operation, successor: registry.Kind, requester: Requester) -> Operation | None:
     """End an active operation in favour of a new one; return it, None where it has changed meanwhile.
 
-    Inside the transaction of the new one; the caller publishes both.
+    Inside the transaction of the new one; the caller counts it in its batch and publishes both.
     """
     changed = Operation.objects.filter(
         pk=operation.pk, status=operation.status, lease_token=operation.lease_token
-    ).update(**_ending(Status.CANCELLED, "superseded", words.superseded(successor, requester)))
+    ).update(**ending(Status.CANCELLED, "superseded", words.superseded(successor, requester)))
     return Operation.objects.get(pk=operation.pk) if changed else None
 
 
-def _ending(status: Status, code: str, detail: str) -> dict[str, Any]:
+def _held(operation: Operation) -> dict[str, Any]:
+    return {"status": Status.RUNNING, "lease_token": operation.lease_token}
+
+
+def _progress(done: int, total: int, message: str) -> dict[str, Any]:
     return {
-        "status": status,
-        "finished_at": timezone.now(),
-        "lease_until": None,
-        "error_code": code[:64],
-        "error_detail": detail,
+        "progress_done": min(max(0, done), _MOST),
+        "progress_total": min(max(0, total), _MOST),
+        "progress_message": harmless(message)[:300],
     }
 
 
-def _transition(pk: int, condition: dict[str, Any], changes: dict[str, Any]) -> Operation | None:
-    with transaction.atomic():
-        if not Operation.objects.filter(pk=pk, **condition).update(**changes):
-            return None
-        row = Operation.objects.get(pk=pk)
-        publish_all([fact(row)])
-    return row
+_MOST = 2**31 - 1
+"""The greatest number of a column of progress."""
 
 
-def _end_each(rows: Any, condition: dict[str, Any], changes: Any) -> int:
-    """End every one of ``rows`` in a short transaction of its own, if it has not changed meanwhile."""
-    count = 0
-    for row in list(rows.order_by("id")):
-        held = {"status": row.status, "lease_token": row.lease_token, **condition}
-        count += _transition(row.pk, held, changes(row)) is not None
+def _write(operation: Operation, values: dict[str, Any]) -> None:
+    [row] = change([Change(operation.pk, _held(operation), values)])
+    if row is None:
+        raise _lost(operation)
+    _become(operation, row)
+
+
+def _lock(rows: OperationQuerySet) -> None:
+    """Lock rows in the order of their ids, as everybody does: no two wait for each other then."""
+    if connection.features.has_select_for_update:
+        list(rows.order_by("pk").select_for_update().values_list("pk"))
+
+
+def _end_each(
+    rows: OperationQuerySet, condition: dict[str, Any], values: Callable[[Operation], dict[str, Any]]
+) -> int:
+    """End every one of ``rows`` that has not changed meanwhile, some at a time, each some in a transaction."""
+    count, after = 0, 0
+    while some := list(rows.filter(pk__gt=after).order_by("id")[:_ENDED_AT_A_TIME]):
+        ended = change(
+            [
+                Change(
+                    row.pk, {"status": row.status, "lease_token": row.lease_token, **condition}, values(row)
+                )
+                for row in some
+            ]
+        )
+        count += sum(row is not None for row in ended)
+        after = some[-1].pk
     return count
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.urls import NoReverseMatch, reverse
 
 from medimgr.lib.units import iso
@@ -29,9 +29,11 @@ class OperationQuerySet(models.QuerySet["Operation"]):
 
     def claimable(self, queue: str, now: datetime) -> "OperationQuerySet":
         """Return what the server of ``queue`` may take up now, in the order to take it."""
-        return self.filter(
-            queue=queue, status=Status.PENDING, run_after__lte=now, deadline_at__gt=now
-        ).order_by("-priority", "id")
+        # What was asked for at once is not for later, even if the clock was set back since.
+        due = Q(run_after__lte=now) | Q(run_after__lte=F("created_at"))
+        return self.filter(due, queue=queue, status=Status.PENDING, deadline_at__gt=now).order_by(
+            "-priority", "id"
+        )
 
 
 class Operation(models.Model):

@@ -1,0 +1,198 @@
+"""Who takes up what waits: the most urgent first, then the oldest, and no more than limits allow."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Count, Q
+from django.utils import timezone
+
+from medimgr.events.log import publish_all
+from operations import registry, words
+from operations.exceptions import LeaseLost
+from operations.models import Operation, OperationQuerySet
+from operations.states import Status
+from operations.transitions import fact
+
+LEASE_SECONDS = 30.0
+_PAGE = 64
+# On PostgreSQL, whoever claims what has a limit: "meli". Not the number of medimgr.events.log.
+_ADVISORY_LOCK = 0x6D656C69
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a claimer got."""
+
+    operations: list[Operation]
+    waiting: bool
+    """Whether anything of the queue waited at all, be it for later or for its turn."""
+
+
+def claim(
+    queue: str, owner: str, *, limit: int = 16, lease_seconds: float = LEASE_SECONDS
+) -> list[Operation]:
+    """Take up to ``limit`` waiting operations of ``queue``: PENDING → RUNNING. See :func:`take`."""
+    return take(queue, owner, limit=limit, lease_seconds=lease_seconds).operations
+
+
+def take(queue: str, owner: str, *, limit: int = 16, lease_seconds: float = LEASE_SECONDS) -> Taken:
+    """Take up to ``limit`` waiting operations of ``queue``: PENDING → RUNNING.
+
+    Each gets a lease of ``lease_seconds`` for ``owner`` and a new lease token, and its deadline counts
+    from now on. No two callers get the same operation, and no more of a kind or in a lane run than its limit
+    says, however many claim at the same time. What is at its limit hides nothing that waits behind it.
+
+    One cheap query and no lock where nothing waits; otherwise a handful, up to ``limit`` more where much of
+    what waits is at different limits.
+    """
+    if limit < 1:
+        return Taken([], True)
+    # Asked before any transaction: on SQLite that takes the only write lock, which an idle worker that is
+    # woken by every commit must not do.
+    now = timezone.now()
+    pending = Operation.objects.filter(queue=queue, status=Status.PENDING).order_by("-priority", "id")
+    first = list(pending.values_list("kind", "lane", "run_after", "created_at", "deadline_at")[:limit])
+    if not first:
+        return Taken([], False)
+    limits = _Limits.declared()
+    if any(not (run_after <= max(now, at) and end > now) for _, _, run_after, at, end in first):
+        # Some are for later, or too late: look past them.
+        first = list(Operation.objects.claimable(queue, now).values_list("kind", "lane")[:limit])  # type: ignore[arg-type]
+        if not first:
+            return Taken([], True)
+    if not any(lane or kind in limits.kinds for kind, lane, *_ in first):
+        return Taken(_take_unlimited(queue, owner, limit, lease_seconds, limits), True)
+    limits.count()
+    if not limits.pick(queue, now, limit):
+        return Taken([], True)
+    return Taken(_take_within(limits, queue, owner, limit, lease_seconds), True)
+
+
+class _Limits:
+    """How many of each kind and lane may still begin."""
+
+    def __init__(self, kinds: dict[str, int]) -> None:
+        self.kinds = kinds
+        self._running_kinds: Counter[str] = Counter()
+        self._running_lanes: Counter[str] = Counter()
+
+    @classmethod
+    def declared(cls) -> "_Limits":
+        return cls({name: kind.at_once for name, kind in registry.all_kinds().items() if kind.at_once > 0})
+
+    def count(self) -> None:
+        """Count what runs. One query over what is RUNNING, which is never much."""
+        running = Operation.objects.filter(status=Status.RUNNING).filter(Q(kind__in=self.kinds) | ~Q(lane=""))
+        self._running_kinds.clear()
+        self._running_lanes.clear()
+        for kind, lane, count in running.order_by().values_list("kind", "lane").annotate(Count("pk")):
+            self._running_kinds[kind] += count
+            if lane:
+                self._running_lanes[lane] += count
+
+    def admit(self, kind: str, lane: str, lane_limit: int) -> bool:
+        """Count one more in, if it may begin."""
+        if kind in self.kinds and self._running_kinds[kind] >= self.kinds[kind]:
+            return False
+        if lane and lane_limit and self._running_lanes[lane] >= lane_limit:
+            return False
+        self._running_kinds[kind] += 1
+        if lane:
+            self._running_lanes[lane] += 1
+        return True
+
+    def fitting(self, rows: OperationQuerySet) -> OperationQuerySet:
+        """Return those of ``rows`` that are not at a limit now."""
+        full = [kind for kind, most in self.kinds.items() if self._running_kinds[kind] >= most]
+        if full:
+            rows = rows.exclude(kind__in=full)
+        # A row carries the limit of its lane as it was when it was asked for, so rows in a lane may differ.
+        for lane, count in self._running_lanes.items():
+            rows = rows.exclude(lane=lane, lane_limit__gt=0, lane_limit__lte=count)
+        return rows
+
+    def pick(self, queue: str, now: datetime, limit: int) -> list[int]:
+        """Return the ids of the first ``limit`` that may begin, and count them in.
+
+        A query for each page; the next one leaves out the limits that the last one has filled.
+        """
+        picked: list[int] = []
+        waiting = Operation.objects.claimable(queue, now)
+        while len(picked) < limit:
+            columns = self.fitting(waiting).values_list("pk", "kind", "lane", "lane_limit", "priority")
+            page = list(columns[:_PAGE])
+            for pk, kind, lane, lane_limit, _ in page:
+                if len(picked) < limit and self.admit(kind, lane, lane_limit):
+                    picked.append(pk)
+            if len(page) < _PAGE:
+                break
+            # What was passed over in this page is at a limit, and stays there.
+            last, _, _, _, priority = page[-1]
+            waiting = waiting.filter(Q(priority__lt=priority) | Q(priority=priority, id__gt=last))
+        return picked
+
+
+def _take_unlimited(
+    queue: str, owner: str, limit: int, lease_seconds: float, limits: _Limits
+) -> list[Operation]:
+    now = timezone.now()
+    with transaction.atomic():
+        # What has a limit and came in just now is for the next look.
+        waiting = Operation.objects.claimable(queue, now).filter(lane="")
+        if limits.kinds:
+            waiting = waiting.exclude(kind__in=list(limits.kinds))
+        rows = list(_locked(waiting)[:limit])
+        _give(rows, owner, now, lease_seconds)
+        publish_all(map(fact, rows))
+    return rows
+
+
+def _take_within(
+    limits: _Limits, queue: str, owner: str, limit: int, lease_seconds: float
+) -> list[Operation]:
+    with transaction.atomic():
+        if connection.vendor == "postgresql":
+            # Whoever counts what runs must see what others have begun: one at a time, until the commit.
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ADVISORY_LOCK])
+        now = timezone.now()
+        limits.count()
+        picked = limits.pick(queue, now, limit)
+        rows = list(_locked(Operation.objects.claimable(queue, now).filter(pk__in=picked)))
+        _give(rows, owner, now, lease_seconds)
+        publish_all(map(fact, rows))
+    return rows
+
+
+def _locked(rows: OperationQuerySet) -> OperationQuerySet:
+    if connection.features.has_select_for_update_skip_locked:
+        return rows.select_for_update(skip_locked=True)
+    return rows  # SQLite: this transaction has the only write lock
+
+
+def _give(rows: Sequence[Operation], owner: str, now: datetime, lease_seconds: float) -> None:
+    """Write the claim into rows that this transaction has locked; one UPDATE for all that are alike."""
+    alike: dict[tuple[float, int], list[Operation]] = defaultdict(list)
+    for row in rows:
+        alike[words.deadline_seconds(row.kind), row.lease_token].append(row)
+    for (seconds, token), same in alike.items():
+        values: dict[str, Any] = {
+            "status": Status.RUNNING,
+            "started_at": now,
+            "deadline_at": now + timedelta(seconds=seconds),
+            "lease_owner": owner,
+            "lease_until": now + timedelta(seconds=lease_seconds),
+            "lease_token": token + 1,
+        }
+        held = Operation.objects.filter(
+            pk__in=[row.pk for row in same], status=Status.PENDING, lease_token=token
+        )
+        if held.update(**values) != len(same):
+            raise LeaseLost("Somebody else took an operation while it was being claimed. Try again.")
+        for row in same:
+            for name, value in values.items():
+                setattr(row, name, value)

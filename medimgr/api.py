@@ -24,6 +24,7 @@ from monitoring.import_api import router as imports
 from monitoring.log_api import router as logs
 from operations.api import router as operations
 from operations.batch_api import router as batches
+from operations.log_api import router as operation_logs
 
 PROBLEM_SCHEMA: dict[str, Any] = {
     "title": "Problem",
@@ -127,6 +128,7 @@ api.add_router("/services", services)
 api.add_router("/services", logs)
 api.add_router("/operations/batches", batches)  # before "/operations/{operation_id}"
 api.add_router("/operations", operations)
+api.add_router("/operations", operation_logs)
 api.add_router("/events", events)
 
 

@@ -10,10 +10,13 @@ class OperationsConfig(AppConfig):
 
     def ready(self) -> None:
         """Declare what streams and chores this app has."""
+        from medimgr.events import sources
         from medimgr.events.topics import register
         from operations import housekeeping
+        from operations.line_source import OperationLogSource, open_operation_log
         from operations.models import Operation
 
         register("operation", Operation)
         register("batch", Operation)
+        sources.register(OperationLogSource.name, open_operation_log)
         housekeeping.register_chores()

@@ -27,7 +27,7 @@ from medimgr.events.housekeeping import Checkup, Housekeeping, Progress
 from medimgr.events.opening import Opening
 from medimgr.events.reader_watch import watch_over
 from medimgr.events.sink import Sink
-from medimgr.events.sources import Outlet
+from medimgr.events.sources import Ears, Outlet
 from medimgr.events.subscription import SPREAD_SECONDS, End, Subscription, jitter
 from medimgr.events.tail import Batch, Measured, Reader, Row
 from medimgr.events.topics import TICK_TOPIC
@@ -62,6 +62,7 @@ class Broadcaster:
         self._by_connection: dict[int, Subscription] = {}
         self._tasks: dict[str, list[asyncio.Task[None]]] = {}
         self._measured: dict[str, Measured] = {}
+        self._ears = Ears()
         self.figures = figures.of_this_process
         self._ready = asyncio.Event()
         self._closing = False
@@ -137,7 +138,7 @@ class Broadcaster:
             stream.offer_heartbeat(self._heartbeat())
         for source in opening.sources if stream.is_open else ():
             task = background(
-                source.run(Outlet(stream)),
+                source.run(Outlet(stream, self._ears)),
                 name=f"{source.name}-source of connection {opening.connection}",
                 on_death=partial(stream.end, End.SOURCE_FAILED),
             )
@@ -172,12 +173,14 @@ class Broadcaster:
             self.figures.started_over(len(self._streams))
             for stream in list(self._streams.values()):
                 stream.start_over(batch.position)
+            self._ears.start_over()
         began = time.perf_counter()
         for rows in _up_to_ends(batch.rows):
             self._fanout.send_events(rows)
             if _is_end(rows[-1]):
                 self._end_removed(rows[-1].key, str(rows[-1].data.get("reason")))
         self._fanout.move_on(batch.position)
+        self._ears.hear(batch.rows)
         if batch.rows and self._streams:
             self.figures.handed_over([row.at for row in batch.rows], began)
         for measured in batch.ticks:

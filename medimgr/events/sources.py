@@ -4,7 +4,8 @@ A client asks for a source by naming it in the query (``?log=<service key>``). A
 admission's thread, where it may query the database and refuse, and then runs in the event loop.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from django.db.models import Model
@@ -21,12 +22,67 @@ class Stream(Protocol):
         """Take a message that has to arrive."""
 
 
+Heed = Callable[[Mapping[str, Any]], None]
+"""Takes the data of an event; none of it where the log has begun anew, and anything may have happened."""
+
+
+class Heard(Protocol):
+    """What sources hear of an event."""
+
+    @property
+    def topic(self) -> str:
+        """Return its topic."""
+
+    @property
+    def key(self) -> str:
+        """Return what it is about."""
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """Return what it says."""
+
+
+class Ears:
+    """What the sources of one event loop listen for in the event log, whatever their streams carry."""
+
+    def __init__(self) -> None:
+        """Begin with nobody."""
+        self._heeding: dict[tuple[str, str], list[Heed]] = {}
+
+    @contextmanager
+    def listening(self, topic: str, key: str, heed: Heed) -> Iterator[None]:
+        """Call ``heed`` in the loop for each event about ``key``, for the length of the block."""
+        others = self._heeding.setdefault((topic, key), [])
+        others.append(heed)
+        try:
+            yield
+        finally:
+            others.remove(heed)
+            if not others:
+                self._heeding.pop((topic, key), None)
+
+    def hear(self, events: Iterable[Heard]) -> None:
+        """Pass events on to whoever listens for them."""
+        if not self._heeding:
+            return
+        for event in events:
+            for heed in tuple(self._heeding.get((event.topic, event.key), ())):
+                heed(event.data)
+
+    def start_over(self) -> None:
+        """Tell all that the log has begun anew."""
+        for heeding in list(self._heeding.values()):
+            for heed in tuple(heeding):
+                heed({})
+
+
 class Outlet:
     """Where a source puts its messages."""
 
-    def __init__(self, subscription: Stream) -> None:
-        """Lead to one stream."""
+    def __init__(self, subscription: Stream, ears: Ears | None = None) -> None:
+        """Lead to one stream, whose sources hear with ``ears``."""
         self._subscription = subscription
+        self.ears = ears or Ears()
 
     @property
     def is_lagging(self) -> bool:

@@ -13,7 +13,7 @@ window.medimgr = window.medimgr || {};
 
 (() => {
   const TOPICS = ["service", "operation", "batch", "node", "connection", "workstation", "emulator"];
-  const MESSAGES = ["hello", "tick", "log", "heartbeat", "reset", "bye", ...TOPICS];
+  const MESSAGES = ["hello", "tick", "log", "operation_log", "heartbeat", "reset", "bye", ...TOPICS];
   const LONGEST_WAIT_SECONDS = 20; // on average: chance makes it 10 to 30
   const WATCHDOG_FACTOR = 1.5;
   const HELLO_MS = 4000; // a stream that has not greeted by then may be held back; the second try waits twice as long

@@ -32,7 +32,7 @@ def test_only_outermost_transactions_are_timed_and_the_longest_is_found(recorded
     with transaction.atomic():
         pass
     with transaction.atomic(), transaction.atomic():
-        time.sleep(0.05)
+        time.sleep(0.05)  # this is the transaction that is to be found
     with pytest.raises(RuntimeError), transaction.atomic():
         raise RuntimeError("rolled back, and timed all the same")
     found = transaction_times.read(recorded)

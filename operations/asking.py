@@ -41,9 +41,6 @@ def ask(
         # Who may not act on it is not told either what there is.
         intake.prepare(kind, declared.model(), key, queue="", requester=requester, parameters=parameters)
         raise TargetGone(f"There is no {declared.target_type}:{key}. Nothing was asked for.")
-    more: dict[str, Any] = {"priority": priority} if priority else {}
-    if run_after is not None:
-        more["run_after"] = run_after
     return request_operation(
         kind,
         found,
@@ -53,7 +50,8 @@ def ask(
         parameters=parameters,
         reason=reason,
         idempotency_key=idempotency_key,
-        **more,
+        priority=priority,
+        run_after=run_after,
     )
 
 

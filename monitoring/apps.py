@@ -12,7 +12,7 @@ class MonitoringConfig(AppConfig):
         """Declare what streams and operations this app has."""
         from medimgr.events import sources
         from medimgr.events.topics import register
-        from monitoring import chores, handlers
+        from monitoring import chores, error_words, handlers
         from monitoring.log_source import LogSource, open_log_source
         from monitoring.models import Node, Service
 
@@ -20,4 +20,5 @@ class MonitoringConfig(AppConfig):
         register("node", Node)
         sources.register(LogSource.name, open_log_source)
         handlers.register_kinds()
+        error_words.declare()
         chores.register_chores()

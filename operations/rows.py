@@ -24,11 +24,13 @@ def row(operation: Operation, now: datetime | None = None) -> dict[str, Any]:
     seconds = None
     if operation.started_at is not None:
         seconds = ((operation.finished_at or now) - operation.started_at).total_seconds()
+    message = _message(operation, now) if active else words.error(operation)
     return operation.public() | {
         "label": words.label(operation.kind),
         "active": active,
         "status_word": words.status(operation),
-        "message": _message(operation, now) if active else words.error(operation),
+        "message": message,
+        "detail": operation.error_detail if message != operation.error_detail else "",
         "took": words.took(seconds) if seconds is not None else "",
         "created": operation.created_at,
         "target_page": target_page(operation.target_type, operation.target_key),

@@ -100,6 +100,7 @@
       medimgr.setAttribute(root, "data-operation", String(operation.id));
       medimgr.setAttribute(root, "data-status", operation.status);
       root.classList.toggle("left-filter", !fits);
+      root.toggleAttribute("data-reason", Boolean(operation.reason));
       medimgr.setText(fields.label, tell.label(operation));
       medimgr.setAttribute(fields.label, "href", operation.url);
       medimgr.setAttribute(fields.label, "title", `Operation ${operation.id}`);
@@ -109,8 +110,7 @@
         if (address) medimgr.setAttribute(fields.target, "href", address);
       }
       medimgr.setText(fields.status, tell.status(operation));
-      const error = operation.error ? operation.error.detail : "";
-      medimgr.setAttribute(fields.message, "title", error);
+      medimgr.setText(fields.detail, operation.error && operation.error.detail !== tell.message(operation) ? operation.error.detail : "");
       const { done, total } = operation.progress;
       const bar = fields.bar;
       const shown = tell.active(operation) && total > 0;

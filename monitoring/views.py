@@ -21,6 +21,8 @@ from monitoring.attention import bucket, rests, sentence, troubles
 from monitoring.models import Dependency, Run, Service
 from monitoring.snapshot import services_snapshot
 from monitoring.states import EXIT_SOURCE_WORDS, REASON_WORDS, ExitSource, State
+from operations import batch_cards
+from operations import rows as operation_rows
 from operations.models import Operation
 
 FILTERS = (
@@ -50,6 +52,7 @@ VERBS = ("start", "stop", "restart", "recover", "tail", "change")
 BLANK_ROW: dict[str, Any] = {"key": "_", "state": "UNKNOWN", "health": "unknown", "shown": True}
 HISTORY_LENGTH = 50
 RUNS_LENGTH = 20
+OPERATIONS_LENGTH = 8
 
 
 @staff_page("view", Service)
@@ -83,13 +86,15 @@ def services(request: HttpRequest) -> HttpResponse:
             for name, label in FILTERS
         ],
         "blank": BLANK_ROW,
+        "blank_batch": batch_cards.BLANK,
         "columns": COLUMNS,
         "search": search,
         "show": show,
         "may_add": may(request.user, "add", Service),
         "page_data": {
             "snapshot": snapshot,
-            **_page_data(request, "service", "operation", "node", "connection"),
+            "batches": batch_cards.script_data(request.user),
+            **_page_data(request, "service", "operation", "batch", "node", "connection"),
         },
     }
     return render(request, "monitoring/services.html", context)
@@ -120,6 +125,11 @@ def service(request: HttpRequest, key: str) -> HttpResponse:
         )
     )
     wrong = troubles(snapshot["items"])
+    asked = (
+        operation_rows.latest("service", key, OPERATIONS_LENGTH)
+        if may(request.user, "view", Operation)
+        else []
+    )
     context = {
         "place": "services",
         "item": _row(item, wrong, "all", ""),
@@ -138,12 +148,17 @@ def service(request: HttpRequest, key: str) -> HttpResponse:
         ],
         "blank_change": {"id": 0},
         "runs": [_run(run) for run in row.runs.all()[:RUNS_LENGTH]],
+        "operations": [operation_rows.row(one) for one in asked],
+        "blank_operation": operation_rows.BLANK,
         "trouble_count": len(wrong),
         "may_change": may(request.user, "change", Service),
         "may_tail": may(request.user, "tail", Service),
         "page_data": {
             "snapshot": snapshot,
             "service": key,
+            "operations": [one.public() for one in asked],
+            "operations_limit": OPERATIONS_LENGTH,
+            **operation_rows.script_data(request.user),
             **_page_data(request, "service", "operation", "node", "connection"),
         },
     }

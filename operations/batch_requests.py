@@ -104,7 +104,11 @@ def request_batch(
     )
     settled = {one["target"] for one in batch.refused if one["code"] != CUT_OFF}
     if again:
-        settled |= _check_same(batch, pattern, {*targets}, refused)
+        made = list(operations_of(batch))
+        _check_same(batch, made, pattern, {*targets}, refused)
+        if sum(row.finished_at is not None for row in made) < batch.done - len(batch.refused):
+            return Asked(batch, made)  # some are purged: which were not asked for cannot be told any more
+        settled |= {row.target for row in made}
     prepared = [
         intake.prepare(
             kind,
@@ -157,12 +161,10 @@ def _batch(wanted: Batch) -> tuple[Batch, bool]:
     return wanted, False
 
 
-def _check_same(batch: Batch, pattern: Operation, keys: set[str], refused: Sequence[Refusal]) -> set[str]:
-    """Return the targets that ``batch`` has operations on already.
-
-    Raises KeyReused where it was another request, as far as its operations can still tell.
-    """
-    made = list(operations_of(batch))
+def _check_same(
+    batch: Batch, made: Sequence[Operation], pattern: Operation, keys: set[str], refused: Sequence[Refusal]
+) -> None:
+    """Raise KeyReused where ``batch`` was another request, as far as what it ``made`` can still tell."""
     targets = {f"{pattern.target_type}:{key}" for key in keys} | {one.target for one in refused}
     same = (
         (batch.kind, batch.total) == (pattern.kind, len(keys) + len(refused))
@@ -175,7 +177,6 @@ def _check_same(batch: Batch, pattern: Operation, keys: set[str], refused: Seque
             f"The idempotency key was used before, for batch {batch.pk} ({batch}). "
             "Use a new key for a new request."
         )
-    return {row.target for row in made}
 
 
 def _ask_for_some(

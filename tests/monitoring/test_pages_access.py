@@ -77,7 +77,7 @@ def test_a_page_names_only_topics_that_its_reader_may_follow(client: Client, bob
     bob.user_permissions.remove(Permission.objects.get(codename="view_connection"))
     client.force_login(bob)
     response = client.get("/monitoring/")
-    assert response.context["page_data"]["topics"] == ["node", "operation", "service"]
+    assert response.context["page_data"]["topics"] == ["batch", "node", "operation", "service"]
     assert 'id="connection-count"' not in response.content.decode()
 
 

@@ -218,6 +218,7 @@
       const answer = await medimgr.api.batch(rolling ? "restart" : verb, keys, reason, rolling);
       for (const operation of answer.operations) store.onOperation(operation);
       refused.push(...answer.refused);
+      if (store.batches) store.batches.follow(answer.state);
     }
     medimgr.announce(`${VERB_WORDS[verb].name} ${words.count(able.length - refused.length, "service", "services")}: asked for.`);
     if (refused.length) {

@@ -10,6 +10,11 @@
   const verdict = document.getElementById("verdict");
   const sentenceNode = document.getElementById("health-sentence");
   const picked = new Set();
+  store.batches = new medimgr.BatchCards(document.getElementById("notices"), medimgr.client, {
+    may: page.batches.may,
+    title: (batch) => `${(actions.VERB_WORDS[actions.verbOf(batch)] || { name: batch.kind }).name} of ${words.count(batch.total, "service", "services")}`,
+    onRetried: (answer) => { for (const operation of answer.operations) store.onOperation(operation); },
+  });
   const onScreen = new Set(); // only rows in sight tick and draw
   let wrong = attention.troubles(store.all());
   let lastAnchor = null;
@@ -296,6 +301,7 @@
   }
   for (const key of store.items.keys()) if (!list.rows.has(key)) add(store.items.get(key)).show(store.items.get(key), wrong.get(key));
   if (list.sort) list.arrange();
+  for (const batch of page.batches.under_way) store.batches.follow(batch);
   paintSummary();
   refilter();
 })();

@@ -28,6 +28,7 @@ PATHS = {
     "/api/operations": {"get"},
     "/api/operations/stats": {"get"},
     "/api/operations/{operation_id}": {"get"},
+    "/api/operations/{operation_id}/log": {"get"},
     "/api/operations/{operation_id}/cancel": {"post"},
     "/api/operations/{operation_id}/retry": {"post"},
     "/api/events/stats": {"get"},

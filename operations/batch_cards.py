@@ -39,16 +39,20 @@ def card_of(batch_id: str) -> dict[str, Any] | None:
     return card(batch) if batch is not None else None
 
 
-def script_data(user: Any) -> dict[str, Any]:
-    """Return what the script of the cards has to know (``static/medimgr/batches.js``).
+def rights(user: Any) -> dict[str, Any]:
+    """Return what ``user`` may do with batches, for the script ``static/medimgr/batches.js``.
 
-    What ``user`` may do with batches, and those that they asked for last and that have not ended, newest
-    last. One query, and the user's permissions once.
+    Queries the user's permissions once.
+    """
+    return {"may": {verb: may(user, verb, Operation) for verb in ("view", "cancel", "retry")}}
+
+
+def script_data(user: Any) -> dict[str, Any]:
+    """Return the rights, and what ``user`` asked for last that has not ended, the newest last.
+
+    One query, and the user's permissions once.
     """
     recent = timezone.now() - timedelta(seconds=ACCEPTANCE_SECONDS)
     rows = Batch.objects.filter(requester=user.get_username(), finished_at=None, created_at__gte=recent)
     seen = list(rows.order_by("-created_at")[:SHOWN]) if may(user, "view", Operation) else []
-    return {
-        "may": {verb: may(user, verb, Operation) for verb in ("view", "cancel", "retry")},
-        "under_way": [public(batch) for batch in reversed(seen)],
-    }
+    return rights(user) | {"under_way": [public(batch) for batch in reversed(seen)]}

@@ -11,7 +11,7 @@ from medimgr.events import topics
 from medimgr.events.log import last_event_id
 from medimgr.lib.staff_page import staff_page
 from medimgr.lib.units import iso
-from operations import registry, rows
+from operations import batch_cards, registry, rows
 from operations.exceptions import BadFilter
 from operations.models import Operation
 from operations.selection import COUNTED, Part, Selection
@@ -84,6 +84,7 @@ def operations(request: HttpRequest) -> HttpResponse:
         ),
         "sinces": _with_own(SINCE_FILTERS, selection.since),
         "selection": selection,
+        "batch": batch_cards.card_of(selection.batch),
         "filtered": bool(given),
         "without_batch": _address({name: value for name, value in given.items() if name != "batch"}),
         "page_data": _page_data(request, event_id)
@@ -93,6 +94,7 @@ def operations(request: HttpRequest) -> HttpResponse:
             "query": urlencode(given),
             "first": first,
             "limit": LIST_LENGTH,
+            "batch": batch_cards.rights(request.user),
         },
     }
     return render(request, "operations/list.html", context)
@@ -107,6 +109,7 @@ def operation(request: HttpRequest, pk: int) -> HttpResponse:
         "place": "operations",
         "operation": row,
         "row": rows.row(row),
+        "batch": batch_cards.card_of(row.batch),
         "parameters": sorted(row.parameters.items()),
         "retries": row.retries.order_by("pk"),
         "active": row.status in ACTIVE,
@@ -151,6 +154,6 @@ def _count_words(part: Part) -> str:
 def _page_data(request: HttpRequest, event_id: int) -> dict[str, Any]:
     return {
         "last_event_id": event_id,
-        "topics": sorted(topics.visible(request.user, ["operation", "connection"])),
+        "topics": sorted(topics.visible(request.user, ["operation", "batch", "connection"])),
         **rows.script_data(request.user),
     }

@@ -61,7 +61,7 @@ def test_the_script_says_what_the_server_says() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(**launch_options())
         page = browser.new_page()
-        page.evaluate("window.medimgr = {}")
+        page.evaluate("window.medimgr = {page: {}}")
         page.add_script_tag(path=STATIC / "batches.js")
         # As the stream tells them: without the list of what was refused.
         told = [{name: value for name, value in shape.items() if name != "refused"} for shape in shapes]

@@ -87,7 +87,7 @@
       const title = field("title").textContent;
       medimgr.setAttribute(node, "aria-label", title);
       medimgr.setText(field("words"), said);
-      field("link").href = batch.url;
+      if (field("link")) field("link").href = batch.url; // the page of its operations has none
       const bar = node.querySelector("progress");
       bar.max = batch.total || 1;
       bar.value = batch.total ? batch.done : 1;
@@ -143,4 +143,11 @@
       this.follow(answer.batch);
     }
   };
+
+  // On the list of a batch's operations its card, on the page of one of them how far all are.
+  const { page, client } = medimgr;
+  if (page.batch) new medimgr.BatchCards(document.getElementById("notices"), client, page.batch);
+  for (const node of document.querySelectorAll("[data-batch-progress]")) {
+    client.on("batch", (batch) => { if (batch.id === node.dataset.batchProgress) medimgr.setText(node, medimgr.batchWords(batch)); });
+  }
 })();

@@ -30,6 +30,8 @@ def token_of(client: Client) -> str:
         "/api/services/sleeper/restart",
         "/api/services/sleeper/auto-recovery",
         "/api/services/batch",
+        "/api/operations/batches/1/cancel",
+        "/api/operations/batches/1/retry",
         "/api/operations/1/cancel",
         "/api/operations/1/retry",
     ],

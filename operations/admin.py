@@ -1,8 +1,10 @@
 """Administration of operations: the audit, to be searched; cancel and retry."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -11,6 +13,14 @@ from medimgr.lib.access import may
 from medimgr.lib.admin_classes import RecordAdmin
 from medimgr.lib.problems import Problem
 from medimgr.lib.units import clock
+from operations.admin_list import (
+    CountedToABound,
+    KindFilter,
+    OperationList,
+    SourceFilter,
+    StatusFilter,
+    found,
+)
 from operations.intake import retry
 from operations.lifecycle import request_cancel
 from operations.models import ChoreRun, Operation
@@ -18,6 +28,7 @@ from operations.request_origin import requester_of
 from operations.requester import Requester
 
 SAID_AT_MOST = 10
+ACTED_ON_AT_MOST = 1000
 
 
 @admin.register(Operation)
@@ -35,13 +46,32 @@ class OperationAdmin(RecordAdmin[Operation]):
         "took",
         "error_code",
     )
-    list_filter = ("status", "kind", "source", "created_at")
-    search_fields = ("target_key", "requester", "reason", "error_code", "batch", "=id")
+    list_filter = (StatusFilter, KindFilter, SourceFilter)
+    search_fields = ("id",)  # shows the field; what it finds is in get_search_results()
+    search_help_text = (
+        "A number, a target, a name, a batch or an error code as a whole, or a part of a reason or target "
+        "among the newest."
+    )
     date_hierarchy = "created_at"
-    list_select_related = ("requested_by", "retry_of")
+    paginator = CountedToABound
+    sortable_by = ()
+    show_facets = admin.ShowFacets.NEVER
     actions = ("cancel", "ask_again")
 
-    @admin.display(ordering="target_key")
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002
+        """Return the list that stays fast."""
+        return OperationList
+
+    def get_search_results(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        queryset: QuerySet[Operation],
+        search_term: str,
+    ) -> tuple[QuerySet[Operation], bool]:
+        """Return what is found, each once. A few bounded queries for each word."""
+        return found(queryset, search_term.replace("\0", "")), False
+
+    @admin.display
     def target(self, operation: Operation) -> str:
         """Return what it is about."""
         return operation.target
@@ -78,6 +108,14 @@ class OperationAdmin(RecordAdmin[Operation]):
         act: Callable[[Operation, Requester], Operation],
         label: str,
     ) -> None:
+        if selected.order_by().values("pk")[: ACTED_ON_AT_MOST + 1].count() > ACTED_ON_AT_MOST:
+            self.message_user(
+                request,
+                f"{label}: no more than {ACTED_ON_AT_MOST:,} at a time. The page of operations cancels all "
+                "that wait and fit its filters.",
+                messages.ERROR,
+            )
+            return
         requester = requester_of(request, "admin")
         done: list[Operation] = []
         refusals: list[str] = []

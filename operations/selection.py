@@ -150,7 +150,7 @@ class Selection:
             looks = [rows.filter(one) for one in [*indexed, *filter(None, statuses)]]
             if self._about_a_type:  # which no index gives in this order
                 looks.append(rows)
-            reached = [one for one in map(_edge, looks) if one is not None]
+            reached = [one for one in map(edge_of, looks) if one is not None]
             if reached:
                 edge = min(reached) if after else max(reached)
                 rows = rows.filter(pk__lte=edge) if after else rows.filter(pk__gte=edge)
@@ -228,7 +228,7 @@ def last_id_until(moment: datetime) -> int | None:
     return max(rows.values_list("pk", flat=True)[:_NEIGHBOURS], default=None)
 
 
-def _edge(rows: OperationQuerySet) -> int | None:
+def edge_of(rows: OperationQuerySet) -> int | None:
     """Return the id where a look through ``rows`` in their order ends; None where it reaches their end."""
     return next(iter(rows.values_list("pk", flat=True)[LOOKED_THROUGH : LOOKED_THROUGH + 1]), None)
 

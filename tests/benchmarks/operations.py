@@ -21,7 +21,7 @@ PEERS: dict[str, type[QueuePeer]] = {
     "django-tasks-often": DjangoTasksOften,
     "procrastinate": Procrastinate,
 }
-_QUICK = Plan(samples=50, operations=1000, rows=50_000, rounds=3)
+_QUICK = Plan(samples=50, operations=1000, rows=50_000, rounds=3, turns=1)
 
 
 def main(arguments: list[str]) -> int:

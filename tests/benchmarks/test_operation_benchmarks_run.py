@@ -29,7 +29,7 @@ def cells(output: str, row: str) -> list[float]:
 
 
 def test_the_start_of_an_operation_and_the_throughput_get_their_tables() -> None:
-    output = bench("--only start,throughput --databases SQLite --samples 5 --operations 60")
+    output = bench("--only start,throughput --databases SQLite --quick --samples 5 --operations 60")
     start = cells(output, "SQLite")
     p50, p99, commit50, commit99, _answer50, _answer99, largest = start
     assert 0 < p50 <= p99 <= largest

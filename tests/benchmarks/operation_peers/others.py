@@ -48,6 +48,7 @@ class DjangoTasksOften(DjangoTasks):
 
     title = "django-tasks-db, looking every 10 ms"
     interval = "0.01"
+    works_alike = True
 
 
 class Procrastinate(QueuePeer):
@@ -75,7 +76,9 @@ class Procrastinate(QueuePeer):
         return [_program(self.name, "python"), "-m", f"{_PLACE}.ask_procrastinate"]
 
     def _command(self) -> list[str]:
-        return [_program(self.name, "procrastinate"), "--app", f"{_PLACE}.procrastinate_site.app"]
+        # As a module, so that it finds the app from the directory in which it is started.
+        python = _program(self.name, "python")
+        return [python, "-m", "procrastinate", "--app", f"{_PLACE}.procrastinate_site.app"]
 
 
 def _program(name: str, program: str) -> str:

@@ -27,6 +27,8 @@ class QueuePeer(ABC):
     engines: tuple[str, ...] = ("SQLite", "PostgreSQL")
     unfinished: str
     """The query that counts what has not ended."""
+    works_alike = False
+    """Whether with much to do it is the same as the one before it: no throughput of its own."""
 
     def __init__(self, directory: Path, database_url: str = "") -> None:
         """Use ``directory``, which exists and is empty; SQLite in it where there is no URL."""

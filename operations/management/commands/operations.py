@@ -3,12 +3,11 @@
 import json
 import time
 from argparse import ArgumentTypeError
-from datetime import timedelta
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError
-from django.utils import timezone
 
 from medimgr.lib.problems import Problem
 from operations import registry, words
@@ -47,7 +46,9 @@ class Command(BaseCommand):
             "--key", default="", help="The same key with the same request asks for nothing a second time."
         )
         asking.add_argument("--priority", type=int, default=0, help="-100 to 100; higher goes first.")
-        asking.add_argument("--after-seconds", type=float, default=0.0, help="Not before so many seconds.")
+        asking.add_argument(
+            "--not-before", type=_moment, metavar="TIME", help="As in 2026-12-24T02:00:00+01:00."
+        )
         asking.add_argument("--wait", action="store_true", help="Wait until it has ended, and say how.")
         for name, what in (("show", "Show one"), ("cancel", "Cancel one"), ("retry", "Ask for one again")):
             one = commands.add_parser(name, help=f"{what}.")
@@ -66,7 +67,6 @@ class Command(BaseCommand):
             raise CommandError(f"database: The database could not be used: {reason}") from error
 
     def _ask(self, options: dict[str, Any]) -> None:
-        after = options["after_seconds"]
         operation = ask(
             options["kind"],
             options["target"],
@@ -75,7 +75,7 @@ class Command(BaseCommand):
             reason=options["reason"],
             idempotency_key=options["key"],
             priority=options["priority"],
-            run_after=_moment(after) if after else None,
+            run_after=options["not_before"],
         )
         if options["wait"]:
             while Status(operation.status) not in FINISHED:
@@ -113,11 +113,11 @@ def _state(operation: Operation) -> str:
     return f"{words.status(operation).lower()}, asked for by {operation.requester}."
 
 
-def _moment(seconds: float) -> Any:
+def _moment(text: str) -> datetime:
     try:
-        return timezone.now() + timedelta(seconds=seconds)
-    except (OverflowError, ValueError):
-        raise CommandError(f"bad-parameters: {seconds:g} is no number of seconds to wait.") from None
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no time: write it as 2026-12-24T02:00:00+01:00.") from None
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -82,7 +82,7 @@ class OperationFilter(BaseModel):
     status: str = Field(
         "",
         description="PENDING, RUNNING, SUCCESS, FAILED, CANCELLED, TIMEOUT; or active (PENDING, RUNNING), "
-        "failed (FAILED, TIMEOUT), ended.",
+        "failures (FAILED, TIMEOUT), ended.",
     )
     active: bool | None = Field(None, description="true: as status=active; false: as status=ended.")
     kind: str = Field("", description="As in service.restart.")

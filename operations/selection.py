@@ -28,7 +28,7 @@ COUNTED = 10_000
 GROUPS: dict[str, tuple[str, ...]] = {
     "active": tuple(ACTIVE_VALUES),
     "ended": tuple(FINISHED_VALUES),
-    "failed": (Status.FAILED.value, Status.TIMEOUT.value),
+    "failures": (Status.FAILED.value, Status.TIMEOUT.value),
 }
 """What may be said for a status besides a status itself."""
 FIELDS = ("status", "kind", "target", "requested_by", "batch", "since")
@@ -131,7 +131,7 @@ class Selection:
         The newest first of those before ``before``; with ``after`` the oldest first of those after it. At
         most two queries for each filter and status that is asked for, and one more for ``since``.
         """
-        rows = Operation.objects.order_by("id" if after else "-id")
+        rows = Operation.objects.order_by("id" if after is not None else "-id")
         if before is not None:
             rows = rows.filter(pk__lt=before)
         if after is not None:
@@ -152,12 +152,12 @@ class Selection:
                 looks.append(rows)
             reached = [one for one in map(edge_of, looks) if one is not None]
             if reached:
-                edge = min(reached) if after else max(reached)
-                rows = rows.filter(pk__lte=edge) if after else rows.filter(pk__gte=edge)
+                edge = min(reached) if after is not None else max(reached)
+                rows = rows.filter(pk__lte=edge) if after is not None else rows.filter(pk__gte=edge)
         rows = rows.filter(*conditions)
         # One query for each status: of two at a time no index gives the newest first.
         found = [list(rows.filter(status).values_list("pk", flat=True)[:limit]) for status in statuses]
-        return list(islice(merge(*found, reverse=not after), limit)), edge
+        return list(islice(merge(*found, reverse=after is None), limit)), edge
 
     def page(self, *, before: int | None = None, after: int | None = None, limit: int) -> Part:
         """Return the page that begins before ``before`` or ends after ``after``; the first without either.

@@ -23,7 +23,7 @@ STATUS_FILTERS = (
     ("active", "Under way"),
     (Status.PENDING.value, "Waiting"),
     (Status.RUNNING.value, "Running"),
-    ("failed", "Failed"),
+    ("failures", "Failed"),
     (Status.CANCELLED.value, "Cancelled"),
     (Status.SUCCESS.value, "Succeeded"),
 )

@@ -43,12 +43,12 @@ def test_the_root_leads_a_stranger_through_the_login_to_the_page(
 def test_after_the_login_comes_what_was_asked_for(browser: Browser, running: RunningMedimgr) -> None:
     context = browser.new_context(base_url=running.url)
     page = context.new_page()
-    page.goto("/operations/?show=failed")
+    page.goto("/operations/?status=failures")
     expect(page).to_have_url(re.compile("/login/"))
     page.get_by_label("User name").fill(ADMIN)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
-    expect(page).to_have_url(f"{running.url}/operations/?show=failed")
+    expect(page).to_have_url(f"{running.url}/operations/?status=failures")
     context.close()
 
 

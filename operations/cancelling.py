@@ -12,11 +12,12 @@ from medimgr.lib.access import may, permission
 from medimgr.lib.problems import Problem
 from operations import batches
 from operations.exceptions import NotPermitted, OperationGone
-from operations.lifecycle import fact, request_cancel
+from operations.lifecycle import request_cancel
 from operations.models import Operation
 from operations.requester import Requester
 from operations.selection import Selection
 from operations.states import Status
+from operations.transitions import ending, fact
 
 MOST = 5_000
 """So many are cancelled in one request; whoever wants more asks again."""
@@ -103,10 +104,7 @@ def end_waiting(ids: Sequence[int], requester: Requester) -> set[int]:
         return set()
     now = timezone.now()
     changes: dict[str, Any] = {
-        "status": Status.CANCELLED.value,
-        "finished_at": now,
-        "error_code": "cancelled",
-        "error_detail": f"Cancelled by {requester.name} before it began.",
+        **ending(Status.CANCELLED, "cancelled", f"Cancelled by {requester.name} before it began.", now),
         "cancel_requested_at": now,
         "cancel_requested_by": requester.name[:150],
     }

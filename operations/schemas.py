@@ -98,11 +98,15 @@ class Before(BaseModel):
     before: RowId | None = Field(None, description="Only what is older than this id; as next_before says.")
 
 
+class WaitingFilter(OperationFilter, extra="forbid"):
+    """As in the list; a misspelt filter is refused, which would otherwise fit everything."""
+
+
 class ManyToCancel(BaseModel, extra="forbid"):
     """What is to be cancelled: the operations called by their ids, or what waits and fits filters."""
 
     ids: list[RowId] | None = Field(None, min_length=1, max_length=1000)
-    filter: OperationFilter | None = Field(
+    filter: WaitingFilter | None = Field(
         None,
         description="What waits (PENDING) and fits is cancelled, what runs left alone. {}: all that waits.",
     )

@@ -33,6 +33,7 @@ def token_of(client: Client) -> str:
         "/api/operations/batches/1/cancel",
         "/api/operations/batches/1/retry",
         "/api/operations/1/cancel",
+        "/api/operations/cancel",
         "/api/operations/1/retry",
     ],
 )

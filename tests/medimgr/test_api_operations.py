@@ -163,3 +163,103 @@ def test_a_viewer_may_not(bob: User, charlie: User, client: Client, verb: str) -
     assert_problem(post(client_of(charlie), path), 403, "not-permitted")
     assert_problem(post(client, path), 401, "not-logged-in")
     assert Operation.objects.get().status == operation.status
+
+
+def test_older_pages_are_asked_for_by_the_last_number(operator: Client) -> None:
+    ids = [made(f"s{number}").pk for number in range(5)]
+    seen: list[int] = []
+    query = ""
+    while True:
+        body = operator.get(f"/api/operations?limit=2{query}").json()
+        assert (body["count"], body["complete"]) == (5, True)
+        seen += [item["id"] for item in body["items"]]
+        if body["next_before"] is None:
+            break
+        query = f"&before={body['next_before']}"
+    assert seen == ids[::-1]
+
+
+def test_filters_by_group_and_age(operator: Client) -> None:
+    now = timezone.now()
+    old = made("a", Status.FAILED, created_at=now - timedelta(hours=2))
+    late = made("b", Status.TIMEOUT)
+    made("c", Status.SUCCESS)
+
+    def found(query: str) -> list[int]:
+        return [item["id"] for item in operator.get(f"/api/operations?{query}").json()["items"]]
+
+    assert found("status=failures") == [late.pk, old.pk]
+    assert found("status=failures&since=1h") == [late.pk]
+    assert found("status=ended&target=service:a") == [old.pk]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("status=DONE", "status"),
+        ("since=yesteryear", "since"),
+        ("status=FAILED&active=true", "active"),
+        ("batch=%00", "batch"),
+        ("before=0", "before"),
+    ],
+)
+def test_a_filter_that_cannot_be_meant_is_named(operator: Client, query: str, field: str) -> None:
+    assert list(assert_problem(operator.get(f"/api/operations?{query}"), 422, "invalid")["errors"]) == [field]
+
+
+def test_the_page_says_the_same_of_a_bad_filter_and_shows_nothing(operator: Client) -> None:
+    made("a")
+    problem = assert_problem(operator.get("/api/operations?since=yesteryear"), 422, "invalid")
+    page = operator.get("/operations/?since=yesteryear").content.decode()
+    assert problem["detail"] in page
+    assert 'data-operation="1"' not in page.split("<template")[0]
+
+
+def test_many_are_cancelled_by_their_numbers(operator: Client) -> None:
+    waits, runs, ended = made("a", Status.PENDING), made("b", Status.RUNNING), made("c")
+    body = {"ids": [waits.pk, runs.pk, ended.pk, 10**9]}
+    answer = post(operator, "/api/operations/cancel", body)
+    assert answer.status_code == 202
+    told = answer.json()
+    assert (told["ended"], told["asked"], told["more"]) == (1, 1, False)
+    assert [one["code"] for one in told["refused"]] == ["not-cancellable", "operation-gone"]
+    waits.refresh_from_db()
+    assert (waits.status, waits.cancel_requested_by) == ("CANCELLED", "alice")
+
+
+def test_all_that_wait_and_fit_are_cancelled(operator: Client) -> None:
+    made("a", Status.PENDING, kind="service.stop")
+    other = made("b", Status.PENDING)
+    told = post(operator, "/api/operations/cancel", {"filter": {"kind": "service.stop"}}).json()
+    assert told == {"ended": 1, "asked": 0, "refused": [], "more": False}
+    other.refresh_from_db()
+    assert other.status == "PENDING"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "ids"),
+        ({"ids": [1], "filter": {}}, "ids"),
+        ({"ids": []}, "ids"),
+        ({"ids": [0]}, "ids.0"),
+        ({"ids": list(range(1, 1002))}, "ids"),
+        ({"filter": {"since": "soon"}}, "since"),
+        ({"filter": {"knd": "service.stop"}}, "filter.knd"),
+    ],
+)
+def test_what_is_to_be_cancelled_has_to_be_clear(operator: Client, body: dict[str, Any], field: str) -> None:
+    waits = made("a", Status.PENDING)
+    problem = assert_problem(post(operator, "/api/operations/cancel", body), 422, "invalid")
+    assert list(problem["errors"]) == [field]
+    waits.refresh_from_db()
+    assert waits.status == "PENDING"
+
+
+def test_a_viewer_may_not_cancel_many(bob: User, client: Client) -> None:
+    waits = made("a", Status.PENDING)
+    for who, status, code in ((client_of(bob), 403, "not-permitted"), (client, 401, "not-logged-in")):
+        assert_problem(post(who, "/api/operations/cancel", {"ids": [waits.pk]}), status, code)
+        assert_problem(post(who, "/api/operations/cancel", {"filter": {}}), status, code)
+    waits.refresh_from_db()
+    assert waits.status == "PENDING"

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models import Q
@@ -89,7 +90,10 @@ class OperationList(ChangeList):
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
         """Return what fits the filters, bounded by ids so that no database reads much more than that."""
-        rows = super().get_queryset(request, exclude_parameters)
+        try:
+            rows = super().get_queryset(request, exclude_parameters)
+        except (ValueError, OverflowError) as error:  # Django's own reckoning past the year 9999
+            raise IncorrectLookupParameters(error) from error
         within = Operation.objects.order_by("-pk")
         for condition in self._dates():
             rows, within = rows.filter(condition), within.filter(condition)

@@ -1,9 +1,7 @@
 """The operations worker: claims operations, runs their handlers in threads, and ends each one truly."""
 
-import contextlib
 import logging
 import os
-import queue
 import secrets
 import sqlite3
 import threading
@@ -15,10 +13,14 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from medimgr.lib.problems import Problem
 from medimgr.lib.wake import Wake, open_wake
-from operations import lifecycle, words
+from operations import claiming, lifecycle, words
+from operations.crew import Crew
+from operations.due_times import DueTimes
+from operations.end_writer import EndWriter
 from operations.exceptions import Cancelled, LeaseLost, OperationFailed, UnknownKind
 from operations.job import Job
 from operations.leases import WATCH_SECONDS, LeaseKeeper
+from operations.lifecycle import End
 from operations.models import Operation
 from operations.registry import WORKER_QUEUE
 from operations.states import Status
@@ -30,6 +32,11 @@ logger = logging.getLogger(__name__)
 DATABASE_ERRORS = (DatabaseError, InterfaceError, sqlite3.Error, psycopg.Error)
 _IDLE_SECONDS = 1.0
 _LONGEST_BACKOFF = 15.0
+_MOST_UNWRITTEN = 200
+_STOPPED = (
+    "The operations worker was stopped while it was under way. How far it came is not known: "
+    "look at the target, then ask again if need be."
+)
 
 Outcome = tuple[Status, str, str]
 
@@ -63,7 +70,9 @@ class Executor:
         self._lease_seconds = lease_seconds
         self._grace_seconds = grace_seconds
         self._watch_seconds = watch_seconds
-        self._inbox: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._crew = Crew(threads, self._work)
+        self._ends = EndWriter()
+        self._due = DueTimes(queue_name)
         self._held: dict[int, Job] = {}
         self._lock = threading.Lock()
         self._freed = threading.Condition(self._lock)
@@ -85,7 +94,7 @@ class Executor:
         self.stop()
 
     def held(self) -> list[Job]:
-        """Return the jobs under way."""
+        """Return the jobs under way, and those whose end is being stored."""
         with self._lock:
             return list(self._held.values())
 
@@ -95,26 +104,26 @@ class Executor:
         Ends at :meth:`stop`, with ``drain`` once nothing waits, and after ``most`` operations.
         """
         keeper = LeaseKeeper(
-            self.owner, self.held, lease_seconds=self._lease_seconds, watch_seconds=self._watch_seconds
+            self.owner,
+            self.held,
+            lease_seconds=self._lease_seconds,
+            watch_seconds=self._watch_seconds,
+            also=self._give_up,
         )
         keeper.start()
-        workers = [
-            threading.Thread(target=self._work, name=f"operation-{n}", daemon=True)
-            for n in range(self._threads)
-        ]
-        for worker in workers:
-            worker.start()
+        self._ends.start()
+        self._crew.start()
         try:
             self._serve(drain=drain, most=most)
             abandoned = self._wind_up()
         finally:
-            for _ in workers:
-                self._inbox.put(None)
+            self._ends.end()
             keeper.end()
             self._close_wake()
             connections.close_all()
+            self._crew.end()
         if not abandoned:
-            for thread in (*workers, keeper):
+            for thread in (*self._crew.threads(), self._ends, keeper):
                 thread.join(timeout=5.0)
         return abandoned
 
@@ -124,22 +133,27 @@ class Executor:
             try:
                 # Before the claim: what is committed after it then ends the wait.
                 self._wake = self._wake or open_wake()
-                free = self._threads - len(self.held())
-                wanted = free if most is None else min(free, most - taken)
-                claimed = lifecycle.claim(
-                    self._queue_name, self.owner, limit=wanted, lease_seconds=self._lease_seconds
+                room = self._room() if most is None else min(self._room(), most - taken)
+                if room < 1:
+                    self._wait_for_room()
+                    continue
+                got = claiming.take(
+                    self._queue_name, self.owner, limit=room, lease_seconds=self._lease_seconds
                 )
-                for operation in claimed:
+                for operation in got.operations:
                     self._hand_out(operation)
-                taken += len(claimed)
+                taken += len(got.operations)
                 if failures:
                     logger.info("operations are carried out again")
                 failures = 0
-                if claimed:
+                if got.operations:
                     continue
-                if drain and free == self._threads:
-                    return
-                self._wake.wait(_IDLE_SECONDS, self._attention)
+                if drain:
+                    if not self.held():
+                        return
+                    self._wait_for_room()
+                    continue
+                self._wake.wait(self._idle_seconds(got.waiting), self._attention)
                 self._attention.clear()
             except Exception as error:
                 pause = min(_LONGEST_BACKOFF, 0.25 * 2 ** min(failures, 10))
@@ -152,47 +166,86 @@ class Executor:
                 connections.close_all()
                 self._stopping.wait(pause)
 
+    def _room(self) -> int:
+        """Return how many operations may be claimed now."""
+        with self._lock:
+            busy = sum(not job.returned for job in self._held.values())
+            unwritten = len(self._held) - busy
+        # Where the database is slow, what is done and not stored must not pile up.
+        return min(self._threads + self._crew.ahead() - busy, _MOST_UNWRITTEN - unwritten)
+
+    def _wait_for_room(self) -> None:
+        with self._freed:
+            self._freed.wait(_IDLE_SECONDS)
+
+    def _idle_seconds(self, waiting: bool) -> float:
+        due = self._due.seconds() if waiting else None
+        return _IDLE_SECONDS if due is None else min(_IDLE_SECONDS, max(0.0, due))
+
     def _hand_out(self, operation: Operation) -> None:
         try:
             job = Job(operation)
         except UnknownKind as problem:
-            with contextlib.suppress(LeaseLost):
-                lifecycle.finish(operation, Status.FAILED, problem.code, problem.detail)
+            end = End(operation, Status.FAILED, problem.code, problem.detail)
+            self._ends.put(end, lambda _: None)
             return
         with self._lock:
             self._held[operation.pk] = job
-        self._inbox.put(job)
+        self._crew.hand_out(job)
 
-    def _work(self) -> None:
-        while (job := self._inbox.get()) is not None:
-            try:
-                outcome = self._carry_out(job)
-                if outcome is not None:
-                    self._end(job, outcome)
-            except BaseException:
-                logger.exception("operation %d: its end was not stored", job.operation.pk)
-            finally:
-                connections.close_all()
-                with self._freed:
-                    self._held.pop(job.operation.pk, None)
-                    self._freed.notify_all()
-                self._attention.set()
+    def _work(self, job: Job) -> None:
+        """Carry a job out on one of the crew's threads, and have its end stored."""
+        outcome = self._carry_out(job)
+        job.returned = outcome is not None
+        if outcome is None or job.lost:
+            if outcome is not None:
+                logger.warning("%s: its work is done, but it had ended before", words.name(job.operation))
+            self._let_go(job)
+            return
+        self._ends.put(End(job.operation, *outcome), lambda lost: self._settled(job, lost))
+        self._tell_of_room()
+
+    def _settled(self, job: Job, lost: LeaseLost | None) -> None:
+        if lost is not None:
+            logger.warning("its work is done, but: %s", lost.detail)
+        self._let_go(job)
+
+    def _let_go(self, job: Job) -> None:
+        with self._lock:
+            if self._held.get(job.operation.pk) is job:
+                del self._held[job.operation.pk]
+        self._tell_of_room()
+
+    def _tell_of_room(self) -> None:
+        with self._freed:
+            self._freed.notify_all()
+
+    def _give_up(self) -> None:
+        """Forget the jobs whose handlers do not come back; their operations have ended."""
+        for job in self._crew.look():
+            self._let_go(job)
 
     def _carry_out(self, job: Job) -> Outcome | None:
         """Run the handler and return how it ended; None where the operation is not ours any more."""
         operation = job.operation
         if job.kind.handler is None:
             return Status.FAILED, "no-handler", f"No operations worker carries out {operation.kind}."
+        when = "before it began"
         try:
+            job.check_cancelled()
+            when = "while it was running"
             job.kind.handler(job)
         except Cancelled:
-            who = job.cancelled_by or "its handler"
-            return Status.CANCELLED, "cancelled", f"Cancelled by {who} while it was running."
+            return Status.CANCELLED, "cancelled", f"Cancelled by {job.cancelled_by or 'its handler'} {when}."
         except LeaseLost as problem:
             logger.warning("%s: %s", words.name(operation), problem.detail)
-            return None
+            if job.lost:
+                return None
+            if job.expired:
+                return Status.TIMEOUT, "timeout", words.timed_out(operation)
+            return Status.FAILED, problem.code, job.masked(problem.detail)
         except (OperationFailed, Problem) as problem:
-            return Status.FAILED, problem.code, problem.detail
+            return Status.FAILED, problem.code, job.masked(problem.detail)
         except BaseException as error:
             # Its message may hold anything, a password too: people get the type, the log the rest.
             logger.exception("%s failed unexpectedly", words.name(operation))
@@ -202,26 +255,6 @@ class Executor:
             )
             return Status.FAILED, "internal-error", detail
         return Status.SUCCESS, "", ""
-
-    def _end(self, job: Job, outcome: Outcome) -> None:
-        """Store how a job ended, trying again while the database is away."""
-        pause = 0.25
-        while True:
-            try:
-                lifecycle.finish(job.operation, *outcome)
-            except LeaseLost as problem:
-                logger.warning("its work is done, but: %s", problem.detail)
-            except (DatabaseError, InterfaceError) as error:
-                connections.close_all()
-                if self._forced.is_set():
-                    raise
-                logger.warning(
-                    "the end of operation %d is not stored yet: %s", job.operation.pk, _first_line(error)
-                )
-                time.sleep(pause)
-                pause = min(_LONGEST_BACKOFF, pause * 2)
-                continue
-            return
 
     def _wind_up(self) -> int:
         """Wait for running work up to the grace, abandon the rest; return how many that were."""
@@ -235,22 +268,25 @@ class Executor:
                 if left <= 0:
                     break
                 self._freed.wait(min(left, _IDLE_SECONDS))
-        abandoned = self.held()
         self._forced.set()
-        for job in abandoned:
-            detail = (
-                "The operations worker was stopped while it was under way. How far it came is not known: "
-                "look at the target, then ask again if need be."
-            )
-            job.lose(detail)
-            try:
-                lifecycle.finish(job.operation, Status.FAILED, "worker-stopped", detail)
-            except LeaseLost:
-                continue  # it ended by itself just now
-            except (DatabaseError, InterfaceError) as error:
-                logger.warning("operation %d: its end was not stored: %s", job.operation.pk, error)
+        under_way = [job for job in self.held() if not job.returned]
+        for job in under_way:
+            job.lose(_STOPPED)
+        try:
+            ends = [End(job.operation, Status.FAILED, "worker-stopped", _STOPPED) for job in under_way]
+            lost = lifecycle.finish_all(ends) if ends else []
+            # What has an outcome of its own just ended by itself.
+            under_way = [job for job, other in zip(under_way, lost, strict=True) if other is None]
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("the ends of %d operations were not stored: %s", len(under_way), error)
+        for job in under_way:
             logger.warning("abandoned %s", words.name(job.operation))
-        return len(abandoned)
+        self._ends.end()
+        self._ends.join(timeout=2.0)
+        unwritten = [job for job in self.held() if job.returned]
+        for job in unwritten:
+            logger.warning("operation %d: its end was not stored", job.operation.pk)
+        return len(under_way) + len(unwritten)
 
     def _close_wake(self) -> None:
         if self._wake is not None:

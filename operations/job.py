@@ -3,8 +3,9 @@
 import logging
 import threading
 import time
+from typing import Any
 
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, connections
 from django.db.models import Model
 from pydantic import BaseModel
 
@@ -17,6 +18,7 @@ from operations.models import Operation
 logger = logging.getLogger(__name__)
 
 PROGRESS_SECONDS = 0.25
+_LONGEST_PAUSE = 5.0
 
 
 class Job:
@@ -35,9 +37,14 @@ class Job:
         # Measured from here by the monotonic clock: setting the wall clock ends no work.
         self.deadline = time.monotonic() + seconds
         self._changed = threading.Event()
+        self._ended = threading.Event()
         self.cancelled_by = ""
         self._cancelled = False
         self._lost = ""
+        self._lost_at = float("inf")
+        self._expired = False
+        self.returned = False
+        """Whether its handler has come back. How it ended is being stored then, and nothing changes that."""
         self._reported_at = 0.0
         self._log: OperationLog | None = None
         self._log_lock = threading.Lock()
@@ -73,6 +80,28 @@ class Job:
         except (DatabaseError, InterfaceError) as error:
             logger.warning("progress of operation %d was not stored: %s", self.operation.pk, error)
 
+    def checkpoint(self, value: Any, done: int, total: int = 0, message: str = "") -> None:
+        """Store for good up to where the work is done, then check as :meth:`check_cancelled` does.
+
+        ``value`` is whatever of JSON the handler needs to go on from here; a retry of a resumable kind finds
+        it in ``operation.checkpoint``. It returns once it is stored, however long the database is away, and
+        raises LeaseLost where the operation has ended meanwhile.
+        """
+        pause = 0.1
+        while True:
+            try:
+                lifecycle.checkpoint(self.operation, value, done, total, self.masked(message))
+                break
+            except (DatabaseError, InterfaceError) as error:
+                logger.warning("a checkpoint of operation %d is not stored yet: %s", self.operation.pk, error)
+                connections.close_all()
+            # Not wait(): where a cancel comes, what is done is to be stored all the same.
+            self._ended.wait(pause)
+            self._check_lost()
+            pause = min(_LONGEST_PAUSE, pause * 2)
+        self._reported_at = time.monotonic()
+        self.check_cancelled()
+
     def log(self, text: str, level: str = "info") -> None:
         """Add to the operation's log: one line, or several. Levels: debug, info, warning, error.
 
@@ -103,10 +132,15 @@ class Job:
 
         Raises LeaseLost too once the deadline has passed. No query.
         """
-        if self._lost:
-            raise LeaseLost(self._lost)
+        self._check_lost()
         if self._cancelled:
             raise Cancelled
+
+    def _check_lost(self) -> None:
+        if self._lost:
+            raise LeaseLost(self._lost)
+        if self._expired:
+            raise LeaseLost(words.timed_out(self.operation))
 
     def wait(self, seconds: float) -> None:
         """Wait, but no longer than until there is a reason to stop; raises like :meth:`check_cancelled`."""
@@ -121,7 +155,29 @@ class Job:
         self.cancelled_by = by
         self._changed.set()
 
+    def expire(self) -> None:
+        """Make the next check raise LeaseLost: its deadline has passed."""
+        self._expired = True
+        self._ended.set()
+        self._changed.set()
+
     def lose(self, why: str) -> None:
         """Make the next check raise LeaseLost: whatever the handler still does counts for nothing."""
+        self._lost_at = min(self._lost_at, time.monotonic())
         self._lost = self._lost or why
+        self._ended.set()
         self._changed.set()
+
+    @property
+    def expired(self) -> bool:
+        """Return whether its deadline has passed while its handler was at it."""
+        return self._expired
+
+    @property
+    def lost(self) -> bool:
+        """Return whether its operation is known to have ended without its handler."""
+        return bool(self._lost)
+
+    def overstayed(self, now: float) -> float:
+        """Return for how many seconds its operation has ended by ``now``, by the monotonic clock."""
+        return now - self._lost_at

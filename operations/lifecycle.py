@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F
 from django.utils import timezone
 
 from medimgr.lib.access import may, permission
@@ -31,22 +30,23 @@ from operations.transitions import Change, change, ending, fact
 __all__ = [
     "LEASE_SECONDS",
     "End",
-    "claim",
     "checkpoint",
+    "claim",
     "fact",
     "fail_abandoned",
     "finish",
     "finish_all",
     "postpone",
     "reap",
+    "redate",
     "renew",
     "report",
     "request_cancel",
-    "shift_deadlines",
     "standing",
     "supersede",
 ]
 
+LONGEST_LEASE_SECONDS = 120.0
 _ENDED_AT_A_TIME = 100
 
 
@@ -99,12 +99,15 @@ def postpone(operations: Iterable[Operation]) -> None:
         ).update(deadline_at=now + timedelta(seconds=words.deadline_seconds(kind)))
 
 
-def shift_deadlines(owner: str, seconds: float) -> None:
-    """Move the deadlines of all that ``owner`` holds, after its clock was set. One UPDATE, no event."""
-    with transaction.atomic():
-        mine = Operation.objects.filter(status=Status.RUNNING, lease_owner=owner)
-        _lock(mine)
-        mine.update(deadline_at=F("deadline_at") + timedelta(seconds=seconds))
+def redate(deadlines: Iterable[tuple[Operation, float]]) -> None:
+    """Give running operations a deadline in so many seconds each, after the clock was set.
+
+    One UPDATE for each; those that are not held any more stay as they are. No event.
+    """
+    now = timezone.now()
+    for operation, seconds in deadlines:
+        held = Operation.objects.filter(pk=operation.pk, **_held(operation))
+        held.update(deadline_at=now + timedelta(seconds=seconds))
 
 
 def standing(owner: str) -> dict[int, str | None]:
@@ -207,13 +210,20 @@ def reap(now: datetime, queue: str = "") -> int:
     """End what would otherwise stay for ever, of one queue or of all, and return how many that were.
 
     RUNNING without a live lease → FAILED ``lease-lost``; RUNNING past its deadline → TIMEOUT; PENDING
-    past its deadline → TIMEOUT. Three indexed queries where there is nothing to do. It believes the clock:
+    past its deadline → TIMEOUT. Four indexed queries where there is nothing to do. It believes the clock:
     see :mod:`operations.clock_jumps` for when that was set.
     """
     rows = Operation.objects.filter(queue=queue) if queue else Operation.objects.all()
     count = _end_each(
         rows.filter(status=Status.RUNNING, lease_until__lt=now),
         {"lease_until__lt": now},
+        lambda row: ending(Status.FAILED, "lease-lost", words.lease_lost(row)),
+    )
+    # Nobody gives a lease that is this long: the clock was set back since, and its holder has not noticed.
+    beyond = now + timedelta(seconds=LONGEST_LEASE_SECONDS)
+    count += _end_each(
+        rows.filter(status=Status.RUNNING, lease_until__gt=beyond),
+        {"lease_until__gt": beyond},
         lambda row: ending(Status.FAILED, "lease-lost", words.lease_lost(row)),
     )
     for status in (Status.RUNNING, Status.PENDING):
@@ -268,7 +278,7 @@ def _lock(rows: OperationQuerySet) -> None:
 def _end_each(
     rows: OperationQuerySet, condition: dict[str, Any], values: Callable[[Operation], dict[str, Any]]
 ) -> int:
-    """End every one of ``rows`` that has not changed meanwhile, some at a time, each some in a transaction."""
+    """End every one of ``rows`` that has not changed meanwhile, some in each transaction."""
     count, after = 0, 0
     while some := list(rows.filter(pk__gt=after).order_by("id")[:_ENDED_AT_A_TIME]):
         ended = change(

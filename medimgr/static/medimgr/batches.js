@@ -5,6 +5,7 @@
 (() => {
   const CLOSES_AFTER_MS = 8000; // a card of what all went well
   const REMEMBERED = 200;
+  const CARDS = 3;
 
   const refusedOf = (batch) => batch.done - batch.succeeded - batch.failed - batch.cancelled;
 
@@ -71,6 +72,7 @@
         node.dataset.batchId = batch.id;
         this.adopt(node);
         this.root.append(node);
+        this.makeRoom();
       }
       this.show(batch.id);
     }
@@ -104,6 +106,13 @@
         medimgr.announce(`${title}: ${said}.`);
         if (floats && medimgr.batchLevel(batch) === "done" && !batch.cancelled) setTimeout(() => this.close(id), CLOSES_AFTER_MS);
       }
+    }
+
+    /** Close the oldest that have ended where there are too many to leave the page in sight. */
+    makeRoom() {
+      const floating = [...this.cards].filter(([, node]) => this.root.contains(node));
+      const ended = floating.filter(([, node]) => node.dataset.ended);
+      for (const [id] of ended.slice(0, Math.max(0, floating.length - CARDS))) this.close(id);
     }
 
     close(id) {

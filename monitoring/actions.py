@@ -97,7 +97,7 @@ def request_actions(
     roll: they go one after the other, or as many at a time as their ``min_ready`` allows, and one that does
     not become ready ends it. Repeating it with the same ``idempotency_key`` gives the same operations
     again. Raises NotPermitted, BadParameters and KeyReused for the request as a whole. Queries and writes
-    the database: a few times for every hundred services, one query less for each whose ``node`` was
+    the database: a few times for every fifty services, one query less for each whose ``node`` was
     selected along.
     """
     asked = request_batch(

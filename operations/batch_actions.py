@@ -65,6 +65,7 @@ def retry_batch(batch: Batch, requester: Requester) -> Asked:
         requester=requester,
         parameters=failed[0].parameters,
         reason=batch.reason,
+        priority=failed[0].priority,
         refused=[
             Refusal(row.target, TargetGone.code, f"{row.target} does not exist any more.")
             for row in failed

@@ -1,14 +1,15 @@
 """One request over many targets: a batch, each of its targets on its own merits.
 
-The row of the batch comes first, then its operations a chunk at a time. Where nothing is in the way of a
-chunk, its operations are one INSERT; what has something in its way is asked for by itself, as a single
-request would be, so that it may supersede or is refused.
+The row of the batch comes first, then its operations a chunk at a time: one INSERT for those that nothing
+is in the way of, or something that gives way. The others are asked for one by one, as a single request
+would be.
 """
 
 import contextlib
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.db import Error, IntegrityError, connection, transaction
@@ -18,15 +19,17 @@ from django.utils import timezone
 from medimgr.events.log import publish_all
 from medimgr.lib.problems import Problem
 from operations import intake, registry
-from operations.batches import close_if_complete, fact, operations_of
+from operations.batches import close_if_complete, count_ends, fact, operations_of
 from operations.exceptions import KeyReused, OperationGone
 from operations.lifecycle import fact as operation_fact
+from operations.lifecycle import supersede
 from operations.models import Batch, Operation
 from operations.requester import Requester
+from operations.states import Status
 
 CUT_OFF = "not-asked"
 """The code of targets that were not come to, since the request was cut off: asked anew at a repetition."""
-_AT_A_TIME = 100
+_AT_A_TIME = 50  # so that no transaction holds up other writers for a tenth of a second
 # Any number that nobody else in the database takes a transaction's advisory lock by: "batc".
 _TURN = 0x62617463
 
@@ -76,6 +79,8 @@ def request_batch(
     parameters: Mapping[str, Any] | None = None,
     reason: str = "",
     idempotency_key: str = "",
+    priority: int = 0,
+    run_after: datetime | None = None,
     refused: Sequence[Refusal] = (),
 ) -> Asked:
     """Ask for ``kind`` on each target and return the batch with what was accepted and what was refused.
@@ -83,12 +88,18 @@ def request_batch(
     ``refused`` are targets that the caller knows to be impossible; they count as part of the batch. The
     same ``idempotency_key`` of the same requester returns the same batch, and goes on with it where it was
     cut off. What is wrong with the request as a whole raises UnknownKind, NotPermitted, BadParameters,
-    ReasonWanted or KeyReused, and leaves no trace. A few queries for every hundred targets, and
+    ReasonWanted or KeyReused, and leaves no trace. A few queries for every fifty targets, and
     a few for each that has something in its way. Call it outside of a transaction, see ``lifecycle``.
     """
     declared = registry.get(kind)
     targets = {one.key: one for one in wanted}
-    request: dict[str, Any] = {"requester": requester, "parameters": parameters, "reason": reason}
+    request: dict[str, Any] = {
+        "requester": requester,
+        "parameters": parameters,
+        "reason": reason,
+        "priority": priority,
+        "run_after": run_after,
+    }
     # Also where no target is left: who may not ask is told so, not that there was nothing to do.
     pattern = intake.prepare(kind, declared.model(), "", queue="", idempotency_key=idempotency_key, **request)
     batch, again = _batch(
@@ -170,7 +181,11 @@ def _check_same(
         (batch.kind, batch.total) == (pattern.kind, len(keys) + len(refused))
         and targets.issuperset(one["target"] for one in batch.refused)
         and keys.issuperset(row.target_key for row in made)
-        and all(row.parameters == pattern.parameters for row in made)
+        and all(
+            (row.parameters, row.priority) == (pattern.parameters, pattern.priority)
+            and _not_before(row) == _not_before(pattern, row.created_at)
+            for row in made
+        )
     )
     if not same:
         raise KeyReused(
@@ -179,12 +194,18 @@ def _check_same(
         )
 
 
+def _not_before(row: Operation, asked_at: datetime | None = None) -> datetime | None:
+    """Return the time that somebody wanted ``row`` to wait for; None where it was to begin at once."""
+    asked_at = asked_at or row.created_at
+    return row.run_after if row.run_after is not None and row.run_after > asked_at else None
+
+
 def _ask_for_some(
     rows: list[Operation], targets: Mapping[str, Wanted], request: Mapping[str, Any]
 ) -> list[Refusal]:
     """Store those of ``rows`` that nothing is in the way of, ask for each other by itself."""
     refusals = []
-    for row in _insert_free(rows):
+    for row in _insert_at_once(rows, request["requester"]):
         wanted = targets[row.target_key]
         try:
             with transaction.atomic():
@@ -207,32 +228,56 @@ def _ask_for_some(
     return refusals
 
 
-def _insert_free(rows: list[Operation]) -> list[Operation]:
-    """Store what nothing is in the way of, in one transaction; return the others."""
+def _insert_at_once(rows: list[Operation], requester: Requester) -> list[Operation]:
+    """Store what nothing is in the way of, or something that gives way; return the others.
+
+    In one transaction.
+    """
     declared = registry.get(rows[0].kind)
+    active = Operation.objects.active().filter(
+        target_type=declared.target_type, target_key__in=[row.target_key for row in rows]
+    )
+    replaced: list[Operation] = []
+    stored: list[Operation] = []
     with transaction.atomic():
         # One at a time: two that insert the same targets in different orders would wait for each other.
         take_turn()
-        active = Operation.objects.active().filter(
-            target_type=declared.target_type, target_key__in=[row.target_key for row in rows]
-        )
         taken = set(active.values_list("target_key", flat=True))
+        if connection.features.has_select_for_update_skip_locked:
+            active = active.select_for_update(skip_locked=True)
+        held = {row.target_key: row for row in active} if taken else {}
         present = _hold([row.retry_of_id for row in rows if row.retry_of_id is not None])
-        free = [
-            row
-            for row in rows
-            if row.target_key not in taken and (row.retry_of_id is None or row.retry_of_id in present)
-        ]
-        for row in free:
-            intake.set_times(row, declared)
         try:
             with transaction.atomic():
-                Operation.objects.bulk_create(free)
+                for row in rows:
+                    if row.retry_of_id is not None and row.retry_of_id not in present:
+                        continue
+                    other = held.get(row.target_key)
+                    if other is not None:
+                        ended = _give_way(other, row, declared, requester)
+                        if ended is None:
+                            continue
+                        replaced.append(ended)
+                    elif row.target_key in taken:  # somebody else is changing it just now
+                        continue
+                    intake.set_times(row, declared)
+                    stored.append(row)
+                Operation.objects.bulk_create(stored)
         except IntegrityError:  # a single request was faster with one of them: ask for each by itself
             return rows
-        publish_all(map(operation_fact, free))
-    stored = {row.target_key for row in free}
-    return [row for row in rows if row.target_key not in stored]
+        counted = count_ends(replaced)
+        publish_all([*map(operation_fact, [*replaced, *stored]), *counted])
+    done = {row.target_key for row in stored}
+    return [row for row in rows if row.target_key not in done]
+
+
+def _give_way(
+    other: Operation, row: Operation, declared: registry.Kind, requester: Requester
+) -> Operation | None:
+    # What is of this batch already came from the same request a moment ago.
+    if other.batch == row.batch or not declared.replaces(other.kind, Status(other.status)):
+        return None
+    return supersede(other, declared, requester)
 
 
 def take_turn() -> None:

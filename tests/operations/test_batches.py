@@ -20,6 +20,7 @@ from operations.batches import forget_old
 from operations.exceptions import (
     BadParameters,
     KeyReused,
+    LeaseLost,
     NotCancellable,
     NotPermitted,
     NotRetryable,
@@ -108,6 +109,39 @@ def test_what_waits_gives_way_inside_of_a_batch_as_it_does_outside() -> None:
     assert counts(first.batch) == (3, 0, 0, 2, 0)
     ended = Operation.objects.filter(batch=first.batch.pk, status=Status.CANCELLED)
     assert {row.error_code for row in ended} == {"superseded"}
+
+
+def test_what_gives_way_gives_way_to_a_thousand_in_few_steps_and_each_is_told() -> None:
+    declare("service.halt", supersedes=frozenset({WORK}), preempts=frozenset({WORK}))
+    wanted = many(150)
+    first = ask_all(wanted)
+    held = claim(20)
+    second = ask_all(wanted, "service.halt")
+    assert (len(second.operations), second.refused) == (150, [])
+    assert [row.target_key for row in second.operations] == [one.key for one in wanted], "in their order"
+    assert counts(first.batch) == (150, 0, 0, 150, 0)
+    assert_counts_are_those_of_the_rows(first.batch)
+    assert Event.objects.filter(topic="operation", data__status="CANCELLED").count() == 150
+    with pytest.raises(LeaseLost):
+        lifecycle.finish(held["s0000"], Status.SUCCESS)
+
+
+def test_a_batch_may_be_urgent_and_for_later() -> None:
+    later = timezone.now() + timedelta(hours=2)
+    asked = ask_all(services("a", "b"), priority=7, run_after=later, idempotency_key="k")
+    assert {(row.priority, row.run_after) for row in asked.operations} == {(7, later)}
+    assert claim() == {}
+    for more in (
+        {"priority": 7},
+        {"run_after": later},
+        {"priority": 7, "run_after": later + timedelta(hours=1)},
+    ):
+        with pytest.raises(KeyReused):
+            ask_all(services("a", "b"), idempotency_key="k", **more)
+    assert ask_all(services("a", "b"), priority=7, run_after=later, idempotency_key="k").batch == asked.batch
+    ask_all(services("c"), idempotency_key="at once")
+    with pytest.raises(KeyReused):
+        ask_all(services("c"), idempotency_key="at once", run_after=later)
 
 
 def test_a_target_that_is_named_twice_is_asked_once() -> None:
@@ -207,21 +241,21 @@ def test_a_request_that_was_cut_off_says_so_and_its_repetition_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     wanted = many(250)
-    real = batch_requests._insert_free
+    real = batch_requests._insert_at_once
     calls: list[int] = []
 
-    def fails_in_the_middle(rows: list[Operation]) -> list[Operation]:
+    def fails_in_the_middle(rows: list[Operation], requester: Requester) -> list[Operation]:
         calls.append(len(rows))
         if len(calls) == 2:
             raise OperationalError("the disk is full")
-        return real(rows)
+        return real(rows, requester)
 
-    monkeypatch.setattr(batch_requests, "_insert_free", fails_in_the_middle)
+    monkeypatch.setattr(batch_requests, "_insert_at_once", fails_in_the_middle)
     with pytest.raises(OperationalError):
         ask_all(wanted, idempotency_key="k")
     batch = Batch.objects.get()
     assert {one["code"] for one in batch.refused} == {CUT_OFF}
-    assert counts(batch) == (250, 0, 0, 0, 150)
+    assert counts(batch) == (250, 0, 0, 0, 200)
     monkeypatch.undo()
     again = ask_all(wanted, idempotency_key="k")
     assert (again.batch.pk, len(again.operations), again.refused) == (batch.pk, 250, [])

@@ -1,18 +1,31 @@
 """The operations of one node's queue, as their supervisor holds them. Used on the store's thread alone."""
 
 import logging
+from dataclasses import dataclass
 
 from django.utils import timezone
 
 from monitoring.supervisor.records import HANDED_OVER, HANDED_OVER_DETAIL, Finish, Note, Order, Progress
 from operations import lifecycle
 from operations.exceptions import LeaseLost
+from operations.log_lines import OperationLog
 from operations.models import Operation
 from operations.registry import node_queue
 from operations.states import Status
 
 log = logging.getLogger(__name__)
 _CLAIM_LIMIT = 64
+
+
+@dataclass(slots=True)
+class _Log:
+    """The log of an operation, and how far it has been written."""
+
+    lines: OperationLog
+    said: int = 0
+    """The number of the last step that it holds."""
+    ended: bool = False
+    """It says how the operation ended."""
 
 
 class OperationRows:
@@ -23,6 +36,7 @@ class OperationRows:
         self._queue = node_queue(node)
         self._owner = owner
         self._held: dict[int, Operation] = {}
+        self._logs: dict[int, _Log] = {}
         self._cancels_told: set[int] = set()
         self._in_line: set[int] = set()
         """Those that wait for their turn in a roll."""
@@ -74,6 +88,7 @@ class OperationRows:
         operation = self._held.get(note.operation)
         if operation is None:
             return
+        self._log(operation, note)
         try:
             if isinstance(note, Finish):
                 if note.status == Status.SUCCESS:
@@ -93,6 +108,21 @@ class OperationRows:
         for pk in list(self._held):
             self.write(Finish(pk, Status.FAILED, HANDED_OVER, HANDED_OVER_DETAIL))
 
+    def _log(self, operation: Operation, note: Note) -> None:
+        """Say what was done, to be stored along with what the note changes."""
+        if operation.pk not in self._logs:
+            self._logs[operation.pk] = _Log(OperationLog(operation))
+        log = self._logs[operation.pk]
+        for step in note.steps:
+            # The note comes again where the database went away over it.
+            if step.number > log.said:
+                log.said = step.number
+                level = "warning" if step.text.startswith("killing") else "info"
+                log.lines.add(_capital(step.text), level, step.at)
+        if isinstance(note, Finish) and note.detail and not log.ended:
+            log.ended = True
+            log.lines.add(note.detail, "error" if note.status == Status.FAILED else "warning")
+
     def _wait_in_line(self, note: Progress) -> None:
         """Let its deadline count from the moment at which its turn has come."""
         if note.in_line:
@@ -104,6 +134,11 @@ class OperationRows:
     def _forget(self, operations: "set[int]") -> set[int]:
         for pk in operations:
             self._held.pop(pk, None)
+            self._logs.pop(pk, None)
             self._cancels_told.discard(pk)
             self._in_line.discard(pk)
         return set(operations)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

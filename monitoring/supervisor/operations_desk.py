@@ -14,7 +14,7 @@ from monitoring import handlers
 from monitoring.states import LIVE, REASON_WORDS, Intent, Reason, State
 from monitoring.supervisor.entry import Entry
 from monitoring.supervisor.happenings import AutoRecovery, Down, Event, Restart, Up
-from monitoring.supervisor.records import Finish, Note, Order, Progress
+from monitoring.supervisor.records import Finish, Note, Order, Progress, Step
 from monitoring.supervisor.rolling import Standing, turns
 
 _STOPPING_KINDS = frozenset({handlers.STOP, handlers.RESTART})
@@ -333,11 +333,12 @@ class OperationsDesk:
     def _tell(self, followed: _Followed, message: str, *, in_line: bool = False) -> None:
         if message and (message, in_line) != followed.told:
             followed.told = (message, in_line)
-            self._put(Progress(followed.order.operation, message, in_line))
+            self._put(Progress(followed.order.operation, message, in_line, (Step(message),)))
 
     def _end(self, key: str, status: str, code: str = "", detail: str = "") -> None:
         order = self._followed.pop(key).order
-        self._put(Finish(order.operation, status, code, detail))
+        steps = (Step(_came_to(order, self._entries[key])),) if status == "SUCCESS" else ()
+        self._put(Finish(order.operation, status, code, detail, steps))
         if order.rolling and status == "FAILED" and code != "target-gone" and not self.closed:
             self._halt(order, detail)
         self._look_at_turns_soon()
@@ -358,6 +359,16 @@ def _doing(entry: Entry) -> str:
         doing = "killing" if s.killed else "stopping"
         return f"{doing} pid {s.pid}" if s.pid else "ending what is left of its processes"
     return ""
+
+
+def _came_to(order: Order, entry: Entry) -> str:
+    """Return what an operation that succeeded has made of its service."""
+    if order.kind in (handlers.AUTO_RECOVERY_ON, handlers.AUTO_RECOVERY_OFF):
+        return f"auto-recovery is {'on' if order.kind == handlers.AUTO_RECOVERY_ON else 'off'}"
+    s = entry.situation
+    if s.state is State.EXITED:
+        return "completed" if s.reason is Reason.COMPLETED else "waiting for its time"
+    return f"{s.state.lower()}, pid {s.pid}" if s.pid else s.state.lower()
 
 
 def _sentence(text: str) -> str:

@@ -1,7 +1,8 @@
 """What the supervisor wants remembered, as plain immutable rows that wait for the database."""
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 from medimgr.lib.units import iso
@@ -97,6 +98,19 @@ class RunRow:
     end_reason: Reason = Reason.NONE
 
 
+_numbers = count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What was done at a moment, for the log of an operation."""
+
+    text: str
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    number: int = field(default_factory=lambda: next(_numbers))
+    """Grows with each: a note that is written again says nothing twice."""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far an operation has come."""
@@ -105,6 +119,8 @@ class Progress:
     message: str
     in_line: bool = False
     """It waits for its turn behind others that make progress: its deadline waits along."""
+    steps: tuple[Step, ...] = field(default=(), compare=False)
+    """What led here, with those of earlier progress that was never written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +131,7 @@ class Finish:
     status: str
     code: str = ""
     detail: str = ""
+    steps: tuple[Step, ...] = field(default=(), compare=False)
 
 
 Note = Progress | Finish

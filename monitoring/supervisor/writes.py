@@ -7,11 +7,13 @@ only the newest status of each service is kept, and history up to a limit, with 
 import threading
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from monitoring.supervisor.records import Finish, Note, Progress, RunRow, StatusRow, TransitionRow
+from monitoring.supervisor.records import Note, Progress, RunRow, StatusRow, Step, TransitionRow
 
 HISTORY_LIMIT = 20_000
+STEPS_LIMIT = 50
+"""So many steps of one operation are kept for its log while nothing can be written."""
 
 
 @dataclass(slots=True)
@@ -78,13 +80,16 @@ class Batch:
 
 
 def _newest_progress(notes: list[Note]) -> list[Note]:
-    """Leave out progress that a later note about the same operation has made old."""
+    """Leave out progress that a later note about the same operation has made old, but for its last steps."""
     last = {note.operation: index for index, note in enumerate(notes)}
-    return [
-        note
-        for index, note in enumerate(notes)
-        if isinstance(note, Finish) or (isinstance(note, Progress) and last[note.operation] == index)
-    ]
+    steps: dict[int, tuple[Step, ...]] = {}
+    kept: list[Note] = []
+    for index, note in enumerate(notes):
+        if isinstance(note, Progress) and last[note.operation] != index:
+            steps[note.operation] = (*steps.get(note.operation, ()), *note.steps)[-STEPS_LIMIT:]
+        else:
+            kept.append(replace(note, steps=(*steps.pop(note.operation, ()), *note.steps)))
+    return kept
 
 
 class WriteQueue:

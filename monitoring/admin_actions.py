@@ -110,6 +110,9 @@ def _tell(model_admin: ModelAdmin[Service], request: HttpRequest, outcome: Batch
         model_admin.message_user(
             request, f"{label} {refusal.service}: refused. {refusal.detail}", messages.ERROR
         )
+    if len(outcome.operations) > 1:
+        link = format_html('<a href="{}">How far all of them are</a>.', outcome.state["url"])
+        model_admin.message_user(request, link, messages.INFO)
     _tell_of_more(model_admin, request, outcome.operations, f"{label}: asked for on", messages.SUCCESS)
     _tell_of_more(model_admin, request, outcome.refused, f"{label}: refused on", messages.ERROR)
 

@@ -55,7 +55,7 @@ def test_each_selected_service_gets_an_operation(site: Client, action: str, kind
     first = Operation.objects.order_by("id")[0]
     assert (first.requester, first.source, first.queue) == ("alice", "admin", "node:testnode")
     assert first.get_absolute_url() in said(answer)[0]
-    [batch] = Operation.objects.values_list("batch", flat=True).distinct()
+    [batch] = Operation.objects.order_by().values_list("batch", flat=True).distinct()
     assert f'href="/operations/?batch={batch}"' in said(answer)[-1]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from math import floor
 
 from operations import registry
 from operations.exceptions import UnknownKind
@@ -134,7 +135,8 @@ def status(operation: Operation) -> str:
 def took(seconds: float) -> str:
     """Return how long something ran: ``4.2 s``, ``12 min 5 s``, ``3 h 5 min``."""
     if seconds < 60:
-        return f"{max(0.0, seconds):.1f} s"
+        # Halves go up, as the pages' scripts round them.
+        return f"{floor(max(0.0, seconds) * 10 + 0.5) / 10:.1f} s"
     minutes, rest = divmod(int(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest} s"

@@ -10,7 +10,7 @@
 
   /** 4.2 s, 12 min 5 s, 3 h 5 min. */
   function duration(seconds) {
-    if (seconds < 60) return `${Math.max(0, seconds).toFixed(1)} s`;
+    if (seconds < 60) return `${(Math.floor(Math.max(0, seconds) * 10 + 0.5) / 10).toFixed(1)} s`;
     const minutes = Math.floor(seconds / 60);
     if (minutes < 60) return `${minutes} min ${Math.floor(seconds % 60)} s`;
     return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
@@ -50,7 +50,7 @@
     targetPage(operation) {
       const [type, ...key] = operation.target.split(":");
       const pattern = (page.target_pages || {})[type];
-      return pattern ? pattern.replace("{key}", encodeURIComponent(key.join(":"))) : "";
+      return pattern ? pattern.replace("{key}", encodeURIComponent(key.join(":")).replaceAll("%3A", ":")) : "";
     },
 
     /** Why it cannot be cancelled or asked for again, or "". */

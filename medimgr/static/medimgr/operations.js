@@ -16,13 +16,15 @@
     fits: (operation) => medimgr.operation.fits(operation, page.selection),
     limit: page.limit,
     grows: page.first && !faulty,
-    changed: () => picks?.show(),
+    changed: () => {
+      picks?.show();
+      nothing.hidden = faulty || document.querySelector("#operation-rows tr") !== null;
+    },
   });
   picks = new medimgr.OperationPicks(table);
 
   client.on("operation", (operation) => {
     table.receive(operation);
-    if (table.rows.size) nothing.hidden = true;
     if (page.first && !faulty && !recounting) recounting = setTimeout(recount, RECOUNT_MS);
   });
   client.on("reset", async () => {
@@ -30,7 +32,6 @@
     try {
       if (page.first) table.load((await medimgr.api.get(`/api/operations?${page.query}&limit=${page.limit}`)).items);
       else for (const id of table.known.keys()) table.receive(await medimgr.api.get(`/api/operations/${id}`));
-      nothing.hidden = table.known.size > 0;
       client.followedReset();
     } catch { /* purged meanwhile, or the link says what is wrong */ }
   });

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from medimgr.events import topics
 from medimgr.events.log import last_event_id
+from medimgr.lib.redact import MASK, looks_secret
 from medimgr.lib.staff_page import staff_page
 from medimgr.lib.units import iso
 from operations import batch_cards, registry, rows
@@ -110,7 +111,10 @@ def operation(request: HttpRequest, pk: int) -> HttpResponse:
         "operation": row,
         "row": rows.row(row),
         "batch": batch_cards.card_of(row.batch),
-        "parameters": sorted(row.parameters.items()),
+        "parameters": [
+            (name, MASK if looks_secret(name, value) else value)
+            for name, value in sorted(row.parameters.items())
+        ],
         "retries": row.retries.order_by("pk"),
         "active": row.status in ACTIVE,
         "page_data": _page_data(request, event_id) | {"operation": row.public()},

@@ -1,7 +1,7 @@
 """Who takes up what waits: the most urgent first, then the oldest, and no more than limits allow."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -39,18 +39,34 @@ def claim(
     return take(queue, owner, limit=limit, lease_seconds=lease_seconds).operations
 
 
-def take(queue: str, owner: str, *, limit: int = 16, lease_seconds: float = LEASE_SECONDS) -> Taken:
+def take(
+    queue: str,
+    owner: str,
+    *,
+    limit: int = 16,
+    lease_seconds: float = LEASE_SECONDS,
+    ahead: int = 0,
+    ahead_kinds: Collection[str] = (),
+    busy: bool = False,
+) -> Taken:
     """Take up to ``limit`` waiting operations of ``queue``: PENDING → RUNNING.
 
+    And up to ``ahead`` of those that are next, as long as they are of ``ahead_kinds`` and have no limit.
     Each gets a lease of ``lease_seconds`` for ``owner`` and a new lease token, and its deadline counts
     from now on. No two callers get the same operation, and no more of a kind or in a lane run than its limit
     says, however many claim at the same time. What is at its limit hides nothing that waits behind it.
 
-    One cheap query and no lock where nothing waits; otherwise a handful, up to ``limit`` more where much of
-    what waits is at different limits.
+    One cheap query and no lock where nothing waits, unless the caller expects that something does
+    (``busy``); otherwise a handful, up to ``limit`` more where much of what waits is at different limits.
     """
     if limit < 1:
         return Taken([], True)
+    limits = _Limits.declared()
+    wish = _Wish(queue, owner, lease_seconds, limit, ahead, ahead_kinds)
+    if busy:
+        rows, others = _take_unlimited(wish, limits)
+        if rows or not others:
+            return Taken(rows, True)
     # Asked before any transaction: on SQLite that takes the only write lock, which an idle worker that is
     # woken by every commit must not do.
     now = timezone.now()
@@ -58,18 +74,32 @@ def take(queue: str, owner: str, *, limit: int = 16, lease_seconds: float = LEAS
     first = list(pending.values_list("kind", "lane", "run_after", "created_at", "deadline_at")[:limit])
     if not first:
         return Taken([], False)
-    limits = _Limits.declared()
+    waiting = [(kind, lane) for kind, lane, *_ in first]
     if any(not (run_after <= max(now, at) and end > now) for _, _, run_after, at, end in first):
         # Some are for later, or too late: look past them.
-        first = list(Operation.objects.claimable(queue, now).values_list("kind", "lane")[:limit])  # type: ignore[arg-type]
-        if not first:
+        waiting = list(Operation.objects.claimable(queue, now).values_list("kind", "lane")[:limit])
+        if not waiting:
             return Taken([], True)
-    if not any(lane or kind in limits.kinds for kind, lane, *_ in first):
-        return Taken(_take_unlimited(queue, owner, limit, lease_seconds, limits), True)
+    if not any(lane or kind in limits.kinds for kind, lane in waiting):
+        rows, others = _take_unlimited(wish, limits)
+        if rows or not others:
+            return Taken(rows, True)
     limits.count()
     if not limits.pick(queue, now, limit):
         return Taken([], True)
-    return Taken(_take_within(limits, queue, owner, limit, lease_seconds), True)
+    return Taken(_take_within(wish, limits), True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What a claimer wants."""
+
+    queue: str
+    owner: str
+    lease_seconds: float
+    limit: int
+    ahead: int
+    ahead_kinds: Collection[str]
 
 
 class _Limits:
@@ -136,24 +166,26 @@ class _Limits:
         return picked
 
 
-def _take_unlimited(
-    queue: str, owner: str, limit: int, lease_seconds: float, limits: _Limits
-) -> list[Operation]:
+def _take_unlimited(wish: _Wish, limits: _Limits) -> tuple[list[Operation], bool]:
+    """Take what is first, unless something with a limit is among it: then return nothing, and True."""
     now = timezone.now()
     with transaction.atomic():
-        # What has a limit and came in just now is for the next look.
-        waiting = Operation.objects.claimable(queue, now).filter(lane="")
-        if limits.kinds:
-            waiting = waiting.exclude(kind__in=list(limits.kinds))
-        rows = list(_locked(waiting)[:limit])
-        _give(rows, owner, now, lease_seconds)
+        first = _locked(Operation.objects.claimable(wish.queue, now))[: wish.limit + wish.ahead]
+        rows = list(first)
+        if any(row.lane or row.kind in limits.kinds for row in rows[: wish.limit]):
+            return [], True
+        last = wish.limit
+        while last < len(rows) and rows[last].kind in wish.ahead_kinds and not rows[last].lane:
+            if rows[last].kind in limits.kinds:
+                break
+            last += 1
+        del rows[last:]
+        _give(rows, wish, now)
         publish_all(map(fact, rows))
-    return rows
+    return rows, False
 
 
-def _take_within(
-    limits: _Limits, queue: str, owner: str, limit: int, lease_seconds: float
-) -> list[Operation]:
+def _take_within(wish: _Wish, limits: _Limits) -> list[Operation]:
     with transaction.atomic():
         if connection.vendor == "postgresql":
             # Whoever counts what runs must see what others have begun: one at a time, until the commit.
@@ -161,9 +193,9 @@ def _take_within(
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ADVISORY_LOCK])
         now = timezone.now()
         limits.count()
-        picked = limits.pick(queue, now, limit)
-        rows = list(_locked(Operation.objects.claimable(queue, now).filter(pk__in=picked)))
-        _give(rows, owner, now, lease_seconds)
+        picked = limits.pick(wish.queue, now, wish.limit)
+        rows = list(_locked(Operation.objects.claimable(wish.queue, now).filter(pk__in=picked)))
+        _give(rows, wish, now)
         publish_all(map(fact, rows))
     return rows
 
@@ -174,7 +206,7 @@ def _locked(rows: OperationQuerySet) -> OperationQuerySet:
     return rows  # SQLite: this transaction has the only write lock
 
 
-def _give(rows: Sequence[Operation], owner: str, now: datetime, lease_seconds: float) -> None:
+def _give(rows: Sequence[Operation], wish: _Wish, now: datetime) -> None:
     """Write the claim into rows that this transaction has locked; one UPDATE for all that are alike."""
     alike: dict[tuple[float, int], list[Operation]] = defaultdict(list)
     for row in rows:
@@ -184,8 +216,8 @@ def _give(rows: Sequence[Operation], owner: str, now: datetime, lease_seconds: f
             "status": Status.RUNNING,
             "started_at": now,
             "deadline_at": now + timedelta(seconds=seconds),
-            "lease_owner": owner,
-            "lease_until": now + timedelta(seconds=lease_seconds),
+            "lease_owner": wish.owner,
+            "lease_until": now + timedelta(seconds=wish.lease_seconds),
             "lease_token": token + 1,
         }
         held = Operation.objects.filter(

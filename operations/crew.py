@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -18,8 +18,11 @@ WEDGED_SECONDS = 5.0
 """A handler that goes on for so long after its operation has ended does not listen: its thread is lost."""
 SPARE_SECONDS = 0.25
 """What has waited for so long for a thread gets one more: it was claimed, so nobody else can do it."""
-BRIEF_SECONDS = 0.02
-"""Where the last ones all took less than this, more are claimed than there are threads."""
+BRIEF_SECONDS = 0.005
+"""Of a kind whose last operations all took less than this, more are claimed than there are threads."""
+AHEAD = 3
+"""So many times as many."""
+_LAST_ONES = 8
 
 
 @dataclass(eq=False)
@@ -44,7 +47,7 @@ class Crew:
         self._inbox: deque[tuple[float, Job]] = deque()
         self._hands: list[_Hand] = []
         self._ending = False
-        self._took: deque[float] = deque(maxlen=2 * size)
+        self._took: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_LAST_ONES))
         self.given_up = 0
         """How many threads never came back from their handlers."""
 
@@ -61,14 +64,21 @@ class Crew:
             self._filled.notify()
 
     def ahead(self) -> int:
-        """Return how many jobs may be handed out beyond the number of threads, so that none has to wait.
+        """Return how many brief jobs may be handed out beyond the number of threads.
 
-        As many as there are threads where the last jobs were brief; otherwise none: what is in an inbox
-        here can be done nowhere else.
+        In an inbox here nobody else can do them, but those are done in a moment, and taking many up at once
+        costs little more than taking up one.
         """
+        return AHEAD * self._size
+
+    def brief_kinds(self) -> list[str]:
+        """Return the kinds whose last jobs were all brief."""
         with self._lock:
-            brief = len(self._took) == self._took.maxlen and max(self._took) < BRIEF_SECONDS
-        return self._size if brief else 0
+            return [
+                kind
+                for kind, took in self._took.items()
+                if len(took) == _LAST_ONES and max(took) < BRIEF_SECONDS
+            ]
 
     def look(self) -> list[Job]:
         """Replace threads that hang, and return the jobs that they were given. Call it now and then."""
@@ -126,7 +136,7 @@ class Crew:
                 logger.exception("operation %d: its thread stumbled", job.operation.pk)
             with self._lock:
                 hand.job = None
-                self._took.append(time.monotonic() - began)
+                self._took[job.operation.kind].append(time.monotonic() - began)
                 idle = not self._inbox
             _give_back_connections(idle)
         connections.close_all()

@@ -129,17 +129,25 @@ class Executor:
 
     def _serve(self, *, drain: bool, most: int | None) -> None:
         failures = taken = 0
+        busy = False
         while not self._stopping.is_set() and (most is None or taken < most):
             try:
                 # Before the claim: what is committed after it then ends the wait.
                 self._wake = self._wake or open_wake()
-                room = self._room() if most is None else min(self._room(), most - taken)
-                if room < 1:
+                free = self._free() if most is None else min(self._free(), most - taken)
+                if free < 1:
                     self._wait_for_room()
                     continue
                 got = claiming.take(
-                    self._queue_name, self.owner, limit=room, lease_seconds=self._lease_seconds
+                    self._queue_name,
+                    self.owner,
+                    limit=free,
+                    lease_seconds=self._lease_seconds,
+                    ahead=self._crew.ahead() if most is None else 0,
+                    ahead_kinds=self._crew.brief_kinds(),
+                    busy=busy,
                 )
+                busy = bool(got.operations)
                 for operation in got.operations:
                     self._hand_out(operation)
                 taken += len(got.operations)
@@ -158,6 +166,7 @@ class Executor:
             except Exception as error:
                 pause = min(_LONGEST_BACKOFF, 0.25 * 2 ** min(failures, 10))
                 failures += 1
+                busy = False
                 if isinstance(error, DATABASE_ERRORS):
                     logger.warning("the database is away (%s); next try in %.1f s", _first_line(error), pause)
                 else:
@@ -166,13 +175,13 @@ class Executor:
                 connections.close_all()
                 self._stopping.wait(pause)
 
-    def _room(self) -> int:
-        """Return how many operations may be claimed now."""
+    def _free(self) -> int:
+        """Return how many threads have nothing to do."""
         with self._lock:
             busy = sum(not job.returned for job in self._held.values())
             unwritten = len(self._held) - busy
         # Where the database is slow, what is done and not stored must not pile up.
-        return min(self._threads + self._crew.ahead() - busy, _MOST_UNWRITTEN - unwritten)
+        return min(self._threads - busy, _MOST_UNWRITTEN - unwritten)
 
     def _wait_for_room(self) -> None:
         with self._freed:

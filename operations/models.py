@@ -1,15 +1,29 @@
 """The operation: one requested action, from the request to its one true end."""
 
+import functools
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, get_script_prefix, get_urlconf, reverse
 
 from medimgr.lib.units import iso
 from operations.states import ACTIVE_VALUES, FINISHED_VALUES, Status
+
+
+@functools.lru_cache(maxsize=32)
+def _pages(urlconf: str, _prefix: str) -> str:
+    """Return where the pages of operations are. Remembered: every event tells of one."""
+    try:
+        place = reverse("operations:operation", urlconf=urlconf, args=[_ANY])
+    except NoReverseMatch:  # the page is not mounted, as under a test's own URLconf
+        return "/operations/{}/"
+    return place.replace(str(_ANY), "{}")
+
+
+_ANY = 987654321
 
 
 class OperationQuerySet(models.QuerySet["Operation"]):
@@ -164,10 +178,7 @@ class Operation(models.Model):
 
     def get_absolute_url(self) -> str:
         """Return the page of the operation."""
-        try:
-            return reverse("operations:operation", args=[self.pk])
-        except NoReverseMatch:  # the page is not mounted, as under a test's own URLconf
-            return f"/operations/{self.pk}/"
+        return _pages(get_urlconf(settings.ROOT_URLCONF), get_script_prefix()).format(self.pk)
 
     @property
     def target(self) -> str:

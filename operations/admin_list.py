@@ -24,7 +24,7 @@ from operations.selection import COUNTED, edge_of, first_id_since, last_id_until
 from operations.states import Status
 
 SOURCES = ("page", "admin", "api", "command", "system")
-FOUND = 1000
+FOUND = 300
 """A search gives no more of each thing that it looks for."""
 
 

@@ -21,7 +21,7 @@ from operations.exceptions import BadFilter
 from operations.models import Operation, OperationQuerySet
 from operations.states import ACTIVE_VALUES, FINISHED_VALUES, Status
 
-LOOKED_THROUGH = 20_000
+LOOKED_THROUGH = 5000
 """So many operations of one filter are looked through for those that fit the other filters."""
 COUNTED = 10_000
 """More are not counted: "more than 10,000" says enough."""

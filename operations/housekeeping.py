@@ -7,14 +7,17 @@ from django.utils import timezone
 
 from medimgr.events import connections, traffic
 from medimgr.events.retention import prune
-from operations import chores, lifecycle
+from operations import chores
 from operations.chores import Chore
+from operations.clock_jumps import CarefulReaper
 from operations.purge import purge
+
+_reaper = CarefulReaper()
 
 
 def reap() -> str:
     """End operations whose lease or deadline has passed."""
-    count = lifecycle.reap(timezone.now())
+    count = _reaper.reap()
     return f"ended {count} operation(s) that nobody carries out" if count else ""
 
 

@@ -87,16 +87,22 @@ def postpone(operations: Iterable[Operation]) -> None:
     """Let the deadlines of running ``operations`` count from now on: they were not to begin before.
 
     One UPDATE for all of a kind that one owner claimed; those that are not held any more stay as they are.
-    No event.
+    No event. Each of ``operations`` gets its new deadline.
     """
-    groups: dict[tuple[str, str, int], list[int]] = defaultdict(list)
+    groups: dict[tuple[str, str, int], list[Operation]] = defaultdict(list)
     for operation in operations:
-        groups[operation.kind, operation.lease_owner, operation.lease_token].append(operation.pk)
+        groups[operation.kind, operation.lease_owner, operation.lease_token].append(operation)
     now = timezone.now()
-    for (kind, owner, token), ids in groups.items():
+    for (kind, owner, token), same in groups.items():
+        deadline = now + timedelta(seconds=words.deadline_seconds(kind))
+        for operation in same:
+            operation.deadline_at = deadline
         Operation.objects.filter(
-            pk__in=ids, status=Status.RUNNING, lease_owner=owner, lease_token=token
-        ).update(deadline_at=now + timedelta(seconds=words.deadline_seconds(kind)))
+            pk__in=[operation.pk for operation in same],
+            status=Status.RUNNING,
+            lease_owner=owner,
+            lease_token=token,
+        ).update(deadline_at=deadline)
 
 
 def redate(deadlines: Iterable[tuple[Operation, float]]) -> None:
@@ -106,8 +112,9 @@ def redate(deadlines: Iterable[tuple[Operation, float]]) -> None:
     """
     now = timezone.now()
     for operation, seconds in deadlines:
+        operation.deadline_at = now + timedelta(seconds=seconds)
         held = Operation.objects.filter(pk=operation.pk, **_held(operation))
-        held.update(deadline_at=now + timedelta(seconds=seconds))
+        held.update(deadline_at=operation.deadline_at)
 
 
 def standing(owner: str) -> dict[int, str | None]:

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from monitoring.supervisor.records import HANDED_OVER, HANDED_OVER_DETAIL, Finish, Note, Order, Progress
 from operations import lifecycle
+from operations.clock_jumps import CarefulReaper, ClockJumps
 from operations.exceptions import LeaseLost
 from operations.log_lines import OperationLog
 from operations.models import Operation
@@ -38,6 +39,8 @@ class OperationRows:
         self._held: dict[int, Operation] = {}
         self._logs: dict[int, _Log] = {}
         self._cancels_told: set[int] = set()
+        self._clock = ClockJumps()
+        self._reaper = CarefulReaper()
         self._in_line: set[int] = set()
         """Those that wait for their turn in a roll."""
 
@@ -73,13 +76,17 @@ class OperationRows:
 
     def reap(self) -> None:
         """End what nobody took in time: where only a supervisor runs, it would stay in the way for ever."""
-        lifecycle.reap(timezone.now(), self._queue)
+        self._reaper.reap(self._queue)
 
     def renew(self) -> set[int]:
         """Extend the leases; return the operations that are not ours any more."""
         if not self._held:
             return set()
         lifecycle.postpone(self._held[pk] for pk in self._in_line)
+        if jump := self._clock.seconds():
+            now = timezone.now()
+            left = ((one, (one.deadline_at - now).total_seconds() + jump) for one in self._held.values())
+            lifecycle.redate(left)
         held = lifecycle.renew(self._held.values())
         return self._forget(self._held.keys() - held)
 

@@ -110,4 +110,6 @@ def forget_old(older_than: datetime) -> int:
         ended = [row.pk for row in some if row.finished_at is not None or row.created_at < abandoned_before]
         # In one statement with its condition: a repetition may be asking for something just now.
         left = Operation.objects.filter(batch=OuterRef("pk")).exclude(batch="")
-        deleted += Batch.objects.filter(~Exists(left), pk__in=ended).order_by()._raw_delete(connection.alias)
+        if ended:  # of nothing, Django returns None
+            empty = Batch.objects.filter(~Exists(left), pk__in=ended).order_by()
+            deleted += empty._raw_delete(connection.alias)

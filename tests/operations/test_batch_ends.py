@@ -212,6 +212,13 @@ def test_a_batch_whose_request_died_goes_too_but_not_one_that_is_just_being_aske
     assert Batch.objects.get().pk == "begins"
 
 
+def test_where_every_batch_is_under_way_none_is_forgotten() -> None:
+    batch = half_failed()
+    Batch.objects.filter(pk=batch.pk).update(finished_at=None)
+    assert forget_old(timezone.now() + timedelta(seconds=1)) == 0
+    assert Batch.objects.get().pk == batch.pk
+
+
 def test_a_great_many_batches_are_looked_through_in_parts() -> None:
     begin = timezone.now() - timedelta(days=1)
     Batch.objects.bulk_create(

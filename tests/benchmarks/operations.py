@@ -39,6 +39,7 @@ def main(arguments: list[str]) -> int:
     counts = ("rows", "lines", "operations", "samples")
     given = {name: value for name in counts if (value := getattr(asked, name)) is not None}
     plan = replace(_QUICK if asked.quick else Plan(), **given)
+    plan = replace(plan, few=min(plan.few, plan.rows))
     engines = tuple(engine for engine in ENGINES if engine in asked.databases.split(","))
     print(f"{platform.system()} {platform.release()}, Python {platform.python_version()}\n")
     kinds = _present([PEERS[peer] for peer in asked.peers.split(",")])

@@ -41,7 +41,7 @@ def test_the_start_of_an_operation_and_the_throughput_get_their_tables() -> None
 
 
 def test_first_pages_get_their_table_and_every_filter_is_one_that_is_known() -> None:
-    output = bench("--only pages --databases SQLite --quick --rows 1500")
+    output = bench("--only pages --databases SQLite --quick --rows 600")
     for page in ("page, no filter", "API, kind, status, who", "admin, search"):
         p50, largest, few, many = cells(output, page)
         assert 0 < p50 <= largest

@@ -39,6 +39,7 @@ MEDIMGR_WEB_DRAIN_SECONDS = env.seconds("MEDIMGR_WEB_DRAIN_SECONDS", 10.0, least
 MEDIMGR_METRICS_TOKEN = env.optional_secret("MEDIMGR_METRICS_TOKEN", least=16)
 MEDIMGR_EVENT_KEEP_HOURS = env.number("MEDIMGR_EVENT_KEEP_HOURS", 24, least=1)
 MEDIMGR_OPERATION_KEEP_HOURS = env.number("MEDIMGR_OPERATION_KEEP_HOURS", 1)
+MEDIMGR_OPERATION_KEEP_PER_TARGET = env.number("MEDIMGR_OPERATION_KEEP_PER_TARGET", 0)
 # The chore keeps what an operator may still ask about; the command's own default is an hour.
 MEDIMGR_HISTORY_KEEP_DAYS = env.number("MEDIMGR_HISTORY_KEEP_DAYS", 30, least=1)
 

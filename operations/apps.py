@@ -12,11 +12,12 @@ class OperationsConfig(AppConfig):
         """Declare what streams and chores this app has."""
         from medimgr.events import sources
         from medimgr.events.topics import register
-        from operations import housekeeping
+        from operations import housekeeping, purge_operation
         from operations.line_source import OperationLogSource, open_operation_log
         from operations.models import Operation
 
         register("operation", Operation)
         register("batch", Operation)
         sources.register(OperationLogSource.name, open_operation_log)
+        purge_operation.register_kind()
         housekeeping.register_chores()

@@ -10,7 +10,10 @@ from medimgr.events.retention import prune
 from operations import chores
 from operations.chores import Chore
 from operations.clock_jumps import CarefulReaper
-from operations.purge import purge
+from operations.exceptions import TargetBusy
+from operations.models import Operation
+from operations.purge_operation import TARGET_KEY, anything_to_purge, ask_for_purge
+from operations.requester import Requester
 
 _reaper = CarefulReaper()
 
@@ -22,9 +25,20 @@ def reap() -> str:
 
 
 def purge_operations() -> str:
-    """Delete operations that ended more than MEDIMGR_OPERATION_KEEP_HOURS ago."""
-    count = purge(timezone.now() - timedelta(hours=settings.MEDIMGR_OPERATION_KEEP_HOURS))
-    return f"deleted {count} finished operation(s)" if count else ""
+    """Ask for a purge, where something ended more than MEDIMGR_OPERATION_KEEP_HOURS ago.
+
+    Beside old purges: otherwise each would be made to delete the one before.
+    """
+    hours, kept = settings.MEDIMGR_OPERATION_KEEP_HOURS, settings.MEDIMGR_OPERATION_KEEP_PER_TARGET
+    if Operation.objects.active().of("operations", TARGET_KEY).exists():
+        return ""
+    if not anything_to_purge(timezone.now() - timedelta(hours=hours), kept):
+        return ""
+    try:
+        asked = ask_for_purge(Requester("system", "system"), keep_hours=hours, keep_per_target=kept)
+    except TargetBusy:  # somebody has asked for one meanwhile
+        return ""
+    return f"asked for operation {asked.pk}"
 
 
 def prune_events() -> str:

@@ -14,7 +14,6 @@ from monitoring.chores import prune_history
 from monitoring.models import Run, Transition
 from monitoring.states import Reason, State
 from operations import housekeeping, lifecycle
-from operations.models import Operation
 from operations.states import Status
 from tests.operations.asking import ask, fresh, service
 
@@ -77,12 +76,9 @@ def test_old_history_goes_and_a_live_run_stays(settings: LazySettings) -> None:
     assert prune_history() == ""
 
 
-def test_the_reaper_and_the_purge_say_what_they_did(settings: LazySettings) -> None:
-    settings.MEDIMGR_OPERATION_KEEP_HOURS = 0
+def test_the_reaper_says_what_it_did() -> None:
     asked = ask()
     lifecycle.claim("worker", "w", lease_seconds=-1)
     assert housekeeping.reap() == "ended 1 operation(s) that nobody carries out"
     assert fresh(asked).status == Status.FAILED
     assert housekeeping.reap() == ""
-    assert housekeeping.purge_operations() == "deleted 1 finished operation(s)"
-    assert not Operation.objects.exists()

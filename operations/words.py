@@ -19,6 +19,7 @@ _ERRORS: dict[str, str] = {
     "no-handler": "No operations worker can carry out this kind.",
     "unknown-kind": "The worker that took it does not know this kind of operation.",
     "target-gone": "What it was about does not exist any more.",
+    "checkpoint-unfit": "What it worked on has changed since it was begun, so it could not go on.",
     "cancelled": "It was cancelled.",
     "superseded": "A newer request on the same target took its place.",
 }

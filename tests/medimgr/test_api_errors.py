@@ -66,7 +66,7 @@ def test_an_unknown_address_is_a_problem_too(client: Client, path: str, debug: b
         ("get", "/api/services/sleeper/start", "POST"),
         ("post", "/api/services", "GET"),
         ("delete", "/api/services/sleeper", "GET"),
-        ("put", "/api/operations", "GET"),
+        ("put", "/api/operations/stats", "GET"),
         ("post", "/api/health", "GET"),
     ],
 )

@@ -85,9 +85,8 @@ def take(
         if rows or not others:
             return Taken(rows, True)
     limits.count()
-    if not limits.pick(queue, now, limit):
-        return Taken([], True)
-    return Taken(_take_within(wish, limits), True)
+    picked = limits.pick(queue, now, limit)
+    return Taken(_take_within(wish, limits, picked) if picked else [], True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +184,8 @@ def _take_unlimited(wish: _Wish, limits: _Limits) -> tuple[list[Operation], bool
     return rows, False
 
 
-def _take_within(wish: _Wish, limits: _Limits) -> list[Operation]:
+def _take_within(wish: _Wish, limits: _Limits, picked: list[int]) -> list[Operation]:
+    """Take those of ``picked`` that still wait and are still within their limits."""
     with transaction.atomic():
         if connection.vendor == "postgresql":
             # Whoever counts what runs must see what others have begun: one at a time, until the commit.
@@ -193,8 +193,8 @@ def _take_within(wish: _Wish, limits: _Limits) -> list[Operation]:
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ADVISORY_LOCK])
         now = timezone.now()
         limits.count()
-        picked = limits.pick(wish.queue, now, wish.limit)
-        rows = list(_locked(Operation.objects.claimable(wish.queue, now).filter(pk__in=picked)))
+        waiting = _locked(Operation.objects.claimable(wish.queue, now).filter(pk__in=picked))
+        rows = [row for row in waiting if limits.admit(row.kind, row.lane, row.lane_limit)]
         _give(rows, wish, now)
         publish_all(map(fact, rows))
     return rows

@@ -33,6 +33,7 @@ DATABASE_ERRORS = (DatabaseError, InterfaceError, sqlite3.Error, psycopg.Error)
 _IDLE_SECONDS = 1.0
 _LONGEST_BACKOFF = 15.0
 _MOST_UNWRITTEN = 200
+_LONG_LOOK_SECONDS = 0.02
 _STOPPED = (
     "The operations worker was stopped while it was under way. How far it came is not known: "
     "look at the target, then ask again if need be."
@@ -138,6 +139,7 @@ class Executor:
                 if free < 1:
                     self._wait_for_room()
                     continue
+                began = time.monotonic()
                 got = claiming.take(
                     self._queue_name,
                     self.owner,
@@ -161,6 +163,10 @@ class Executor:
                         return
                     self._wait_for_room()
                     continue
+                # A look over many that are all at their limits takes a while; every commit would ask for one.
+                took = time.monotonic() - began
+                if took > _LONG_LOOK_SECONDS:
+                    self._stopping.wait(min(3 * took, _IDLE_SECONDS))
                 self._wake.wait(self._idle_seconds(got.waiting), self._attention)
                 self._attention.clear()
             except Exception as error:

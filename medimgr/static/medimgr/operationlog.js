@@ -100,13 +100,19 @@
     line({ at, level, text }) {
       const line = document.createElement("div");
       line.className = level;
-      if (level === "warning" || level === "error") this.troubles += 1;
       if (at) {
         const time = document.createElement("time");
         time.dateTime = at;
         time.title = medimgr.words.absolute(at);
         time.textContent = medimgr.words.clockSeconds(at);
         line.append(time, " ");
+      }
+      if (level === "warning" || level === "error") {
+        this.troubles += 1;
+        const word = document.createElement("span"); // for those who cannot see the colour
+        word.className = "visually-hidden";
+        word.textContent = `${medimgr.words.capital(level)}: `;
+        line.append(word);
       }
       line.append(text);
       return line;

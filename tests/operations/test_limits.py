@@ -1,5 +1,6 @@
 """No more of a kind, or in a lane, run than its limit says; what is at its limit hides nothing behind it."""
 
+import contextlib
 import threading
 import time
 from collections import Counter
@@ -12,7 +13,7 @@ from django.db.models import Model
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from operations import lifecycle
+from operations import claiming, lifecycle
 from operations.claiming import take
 from operations.executor import Executor
 from operations.job import Job
@@ -159,6 +160,27 @@ def test_a_limit_holds_however_many_claim_at_once(limited: str) -> None:
     assert outcomes == [None] * 4
     assert not Operation.objects.active().exists()
     assert 1 < max(seen) <= most, f"At most {most} may run: {sorted(seen)}"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_that_counted_at_the_same_moment_do_not_both_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    declare("service.one", at_once=1)
+    ask("service.one", key="a")
+    ask("service.one", key="b", queue="node:alpha")
+    both = threading.Barrier(2)
+    give = claiming._give
+
+    def give_when_both_have_counted(*what: Any) -> None:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.7)
+        give(*what)
+
+    monkeypatch.setattr(claiming, "_give", give_when_both_have_counted)
+    hauls = together(
+        lambda: lifecycle.claim(WORKER_QUEUE, "w"), lambda: lifecycle.claim("node:alpha", "supervisor")
+    )
+    assert sorted(map(len, hauls)) == [0, 1]
+    assert Operation.objects.filter(status=Status.RUNNING).count() == 1
 
 
 @pytest.mark.django_db(transaction=True)

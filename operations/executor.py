@@ -6,6 +6,7 @@ import secrets
 import sqlite3
 import threading
 import time
+import traceback
 
 import psycopg
 from django.conf import settings
@@ -263,7 +264,8 @@ class Executor:
             return Status.FAILED, problem.code, job.masked(problem.detail)
         except BaseException as error:
             # Its message may hold anything, a password too: people get the type, the log the rest.
-            logger.exception("%s failed unexpectedly", words.name(operation))
+            trace = job.masked("".join(traceback.format_exception(error)))
+            logger.error("%s failed unexpectedly\n%s", words.name(operation), trace)
             detail = (
                 f"{type(error).__name__} while carrying it out. The log of the operations worker "
                 f"({self.owner}) has the details, under operation {operation.pk}."

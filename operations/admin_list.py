@@ -108,6 +108,11 @@ class OperationList(ChangeList):
                 rows = rows.filter(pk__gte=max(reached))
         return rows
 
+    def get_results(self, request: HttpRequest) -> None:
+        """Read the page; the foot alone says how many there are, since the search would claim to know."""
+        super().get_results(request)
+        self.full_result_count = self.result_count
+
     @property
     def count_words(self) -> str:
         """Return how many there are, as the foot of the list says it."""

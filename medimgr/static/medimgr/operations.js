@@ -46,6 +46,9 @@
     } catch { /* the link says what is wrong */ }
   }
 
+  // On a phone the row of statuses is wider than the page.
+  document.querySelector(".chips [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+
   // An address without empty filters reads better, and is what one hands on.
   form.addEventListener("submit", () => {
     for (const field of form.querySelectorAll("select, input")) if (!field.value) field.disabled = true;

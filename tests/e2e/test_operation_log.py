@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, ViewportSize, expect
 
 from monitoring.models import Service
 from operations import lifecycle
@@ -187,7 +187,7 @@ def test_nothing_is_wider_than_a_phone(
     browser: Browser, running: RunningMedimgr, logged_in: Any, talker: Talker, scheme: Any
 ) -> None:
     talker.say("word " * 200, "x" * 5000)
-    phone = {"width": 390, "height": 844}
+    phone: ViewportSize = {"width": 390, "height": 844}
     context = browser.new_context(
         base_url=running.url, storage_state=logged_in, viewport=phone, color_scheme=scheme
     )

@@ -109,6 +109,12 @@ class ChaosWorld:
                 self._dice.choice(mischief)()
                 time.sleep(self._dice.uniform(0.02, 0.25))
 
+    def kill_all(self) -> None:
+        """Kill every worker there is at this moment; others take their places."""
+        for pid in self._pids():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
     def settle(self, timeout: float) -> Seen:
         """Leave the workers alone until all has ended, or for so long; return what there is to see."""
         with self._instance.database():

@@ -11,7 +11,7 @@ import pytest
 from tests.operations.chaos_promises import complaints
 from tests.operations.chaos_world import ChaosWorld
 from tests.operations.worker_nursery import CHORE_LEASE_SECONDS, LEASE_SECONDS, REAP_SECONDS
-from tests.running import Instance
+from tests.running import Instance, wait_for
 
 pytestmark = pytest.mark.both_databases
 
@@ -44,15 +44,18 @@ def test_every_operation_ends_once_while_workers_are_killed(instance: Instance, 
 @pytest.mark.parametrize(
     ("fault", "complaint"),
     [
-        ("begin_again_what_was_lost", "times"),
-        ("repeat_everything", "though"),
+        ("begin_again_what_was_lost", "did its begin 2 times"),
+        ("repeat_everything", "by itself, though"),
     ],
 )
 def test_a_fault_of_the_engine_would_be_seen(
     instance: Instance, seed: str, fault: str, complaint: str
 ) -> None:
     with ChaosWorld(instance, seed) as world:
-        world.begin(60, fault)
-        world.rage(2.5)
-        broken = complaints(world.settle(4))
+        world.begin(4, fault, kind="service.gated")
+        wait_for(lambda: len(world.lines()) == 4, 20, "all are under way", instance.outputs)
+        world.kill_all()
+        wait_for(lambda: len(world.lines()) > 4, 20, "something is begun again", instance.outputs)
+        world.open_gate()
+        broken = complaints(world.settle(20))
     assert any(complaint in line for line in broken), (seed, broken)

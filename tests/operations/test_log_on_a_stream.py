@@ -172,7 +172,7 @@ async def test_nothing_is_read_without_news(talking: Talking, monkeypatch: pytes
         await page.tell()  # an event that brings no line
         await sync_to_async(lifecycle.report)(talking.operation, 1, 2, "half")
         await page.tell()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # in which it takes them
         assert len(looks) == 1
         await say(talking, "two")
         await page.tell()
@@ -214,7 +214,7 @@ async def test_whoever_goes_away_takes_nothing_from_the_others(talking: Talking)
         asyncio.create_task(log_looks.look(wanted)),
         asyncio.create_task(log_looks.look(wanted)),
     )
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # one turn: both have asked
     leaving.cancel()
     assert (await asyncio.wait_for(staying, 5)).last == 1
 
@@ -246,7 +246,7 @@ async def test_a_database_that_is_away_is_waited_for(
         monkeypatch.setattr(log_looks, "see", see_or_fail)
         await say(talking, "said meanwhile")
         await page.tell()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # some looks in vain
         assert page.lines == []
         away[0] = False
         await page.wait(lambda: page.lines == ["said meanwhile"])

@@ -24,6 +24,8 @@ from monitoring.import_api import router as imports
 from monitoring.log_api import router as logs
 from operations.api import router as operations
 from operations.batch_api import router as batches
+from operations.chore_api import router as chores
+from operations.cleanup_api import router as cleanup
 from operations.log_api import router as operation_logs
 
 PROBLEM_SCHEMA: dict[str, Any] = {
@@ -127,6 +129,8 @@ api.add_router("/services", imports)  # before "/services/{key}"
 api.add_router("/services", services)
 api.add_router("/services", logs)
 api.add_router("/operations/batches", batches)  # before "/operations/{operation_id}"
+api.add_router("/operations/chores", chores)
+api.add_router("/operations", cleanup)
 api.add_router("/operations", operations)
 api.add_router("/operations", operation_logs)
 api.add_router("/events", events)

@@ -4,6 +4,7 @@ The lease and the time of the next run are in the chore's row (ChoreRun), so any
 run this, and a chore goes on with another worker when one dies.
 """
 
+import inspect
 import logging
 import threading
 import time
@@ -13,9 +14,10 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, connections
-from django.db.models import Q
+from django.db.models import Case, DateTimeField, F, Q, Value, When
 from django.utils import timezone
 
+from operations.exceptions import UnknownChore
 from operations.models import ChoreRun
 
 logger = logging.getLogger(__name__)
@@ -29,12 +31,18 @@ class Chore:
     """Work to be done every ``every_seconds``.
 
     ``run`` returns what it did in a few words, or nothing where there was nothing to do. It may be
-    killed at any moment, so it works in transactions that each leave things right.
+    killed at any moment, so it works in transactions that each leave things right. The first line of its
+    docstring tells people what it does.
     """
 
     name: str
     every_seconds: float
     run: Callable[[], str | None]
+
+    @property
+    def does(self) -> str:
+        """Return in a sentence what it does; empty where its function does not say."""
+        return (inspect.getdoc(self.run) or "").partition("\n")[0]
 
 
 _chores: dict[str, Chore] = {}
@@ -83,6 +91,19 @@ def take_due(owner: str, chores: dict[str, Chore]) -> list[Chore]:
     return taken
 
 
+def run_now(name: str) -> ChoreRun:
+    """Make a chore due, and return its row; one that runs at the moment runs once more after that.
+
+    It is done by whatever worker looks next, which takes a second. Raises UnknownChore. Two queries.
+    """
+    if name not in _chores:
+        raise UnknownChore(f"There is no chore called {name!r}. Known: {', '.join(sorted(_chores))}.")
+    now = timezone.now()
+    if not ChoreRun.objects.filter(name=name).update(next_at=now):
+        ChoreRun.objects.get_or_create(name=name, defaults={"next_at": now})
+    return ChoreRun.objects.get(name=name)
+
+
 def renew(owner: str, names: list[str]) -> None:
     """Extend the leases of chores that ``owner`` runs. One query."""
     if names:
@@ -93,6 +114,7 @@ def renew(owner: str, names: list[str]) -> None:
 def carry_out(chore: Chore, owner: str) -> None:
     """Run a chore that was taken, and store how it went. Raises the database's errors alone."""
     result, error = "", ""
+    began = time.monotonic()
     try:
         result = chore.run() or ""
     except Exception as failure:
@@ -101,11 +123,24 @@ def carry_out(chore: Chore, owner: str) -> None:
         error = f"{type(failure).__name__}; the log of the operations worker ({owner}) has the details."
     if result:
         logger.info("chore %s: %s", chore.name, result)
-    _give_back(chore, owner, result=result[:300], error=error, finished_at=timezone.now())
+    _give_back(
+        chore,
+        owner,
+        result=result[:300],
+        error=error,
+        finished_at=timezone.now(),
+        took_seconds=time.monotonic() - began,
+        failures=F("failures") + 1 if error else 0,
+    )
 
 
 def _give_back(chore: Chore, owner: str, **values: Any) -> None:
-    next_at = timezone.now() + timedelta(seconds=chore.every_seconds)
+    # It was taken when it was due: a later time means that somebody has asked for a run since.
+    next_at = Case(
+        When(next_at__gt=F("started_at"), then=F("next_at")),
+        default=Value(timezone.now() + timedelta(seconds=chore.every_seconds)),
+        output_field=DateTimeField(),
+    )
     ChoreRun.objects.filter(name=chore.name, owner=owner).update(
         owner="", lease_until=None, next_at=next_at, **values
     )

@@ -13,6 +13,7 @@ LIVE = [
     f"/monitoring/services/{KEY}/",
     "/monitoring/connections/",
     "/operations/",
+    "/operations/chores/",
     "OPERATION",
 ]
 ADMIN = [

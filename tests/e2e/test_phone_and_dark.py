@@ -24,6 +24,7 @@ PAGES = [
     "/monitoring/services/backend/",
     "/monitoring/connections/",
     "/operations/",
+    "/operations/chores/",
 ]
 _LUMINANCE = """() => {
   const context = document.createElement("canvas").getContext("2d");

@@ -17,6 +17,7 @@ READS = [
     "/api/services/sleeper/history",
     "/api/operations",
     "/api/operations/stats",
+    "/api/operations/chores",
     "/api/events/stats",
     "/api/events/health",
 ]

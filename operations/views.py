@@ -9,12 +9,14 @@ from django.utils import timezone
 
 from medimgr.events import topics
 from medimgr.events.log import last_event_id
+from medimgr.lib.access import may
 from medimgr.lib.redact import MASK, looks_secret
 from medimgr.lib.staff_page import staff_page
 from medimgr.lib.units import iso
 from operations import batch_cards, registry, rows
+from operations.chore_rows import attention, chore_rows
 from operations.exceptions import BadFilter
-from operations.models import Operation
+from operations.models import ChoreRun, Operation
 from operations.selection import COUNTED, Part, Selection
 from operations.states import ACTIVE, Status
 
@@ -59,6 +61,8 @@ def operations(request: HttpRequest) -> HttpResponse:
     context = {
         "place": "operations",
         "fault": fault,
+        "chores": may(request.user, "view", ChoreRun),
+        "attention": attention(chore_rows(now)) if may(request.user, "view", ChoreRun) else [],
         "rows": [rows.row(row, now) for row in part.rows],
         "blank": rows.BLANK,
         "picks": True,

@@ -77,28 +77,33 @@ def request_operation(
         priority=priority,
         run_after=run_after,
     )
-    declared = registry.get(kind)
     with transaction.atomic():
-        replaced: list[Operation] = []
-        for _ in range(_ATTEMPTS):
-            # In this order: what is in the way may be the same request, committed a moment ago, and
-            # the later look then finds it.
-            in_the_way = Operation.objects.active().of(wanted.target_type, target_key).first()
-            same = _made_before(wanted)
-            if same is not None:
-                publish_all(_facts(replaced))
-                return same
-            if in_the_way is not None:
-                if not declared.replaces(in_the_way.kind, Status(in_the_way.status)):
-                    raise TargetBusy(words.busy(in_the_way))
-                ended = supersede(in_the_way, declared, requester)
-                if ended is None:  # it was claimed or ended since we looked: decide anew
-                    continue
-                replaced.append(ended)
-            if _insert(wanted, declared):
-                publish_all([*_facts(replaced), fact(wanted)])
-                return wanted
-        raise TargetBusy(f"{wanted.target} is busy: others ask for it at the same moment. Try again.")
+        return _store(wanted, requester)
+
+
+def _store(wanted: Operation, requester: Requester) -> Operation:
+    """Store what :func:`prepare` made, in the transaction of the caller."""
+    declared = registry.get(wanted.kind)
+    replaced: list[Operation] = []
+    for _ in range(_ATTEMPTS):
+        # In this order: what is in the way may be the same request, committed a moment ago, and
+        # the later look then finds it.
+        in_the_way = Operation.objects.active().of(wanted.target_type, wanted.target_key).first()
+        same = _made_before(wanted)
+        if same is not None:
+            publish_all(_facts(replaced))
+            return same
+        if in_the_way is not None:
+            if not declared.replaces(in_the_way.kind, Status(in_the_way.status)):
+                raise TargetBusy(words.busy(in_the_way))
+            ended = supersede(in_the_way, declared, requester)
+            if ended is None:  # it was claimed or ended since we looked: decide anew
+                continue
+            replaced.append(ended)
+        if _insert(wanted, declared):
+            publish_all([*_facts(replaced), fact(wanted)])
+            return wanted
+    raise TargetBusy(f"{wanted.target} is busy: others ask for it at the same moment. Try again.")
 
 
 def prepare(
@@ -178,7 +183,7 @@ def retry(operation: Operation, requester: Requester) -> Operation:
         target = kind.find(old.target_key)
         if target is None:
             raise TargetGone(f"{old.target} does not exist any more, so it can't be tried again.")
-        return request_operation(
+        wanted = prepare(
             old.kind,
             target,
             old.target_key,
@@ -189,6 +194,7 @@ def retry(operation: Operation, requester: Requester) -> Operation:
             retry_of=old,
             priority=old.priority,
         )
+        return _store(wanted, requester)
 
 
 def _check_permission(kind: Kind, target: Model, requester: Requester) -> None:

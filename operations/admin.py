@@ -21,6 +21,7 @@ from operations.admin_list import (
     StatusFilter,
     found,
 )
+from operations.admin_purging import PurgingOperations
 from operations.intake import retry
 from operations.lifecycle import request_cancel
 from operations.models import ChoreRun, Operation
@@ -32,7 +33,7 @@ ACTED_ON_AT_MOST = 1000
 
 
 @admin.register(Operation)
-class OperationAdmin(RecordAdmin[Operation]):
+class OperationAdmin(PurgingOperations):
     """What was asked for, by whom, and how it went."""
 
     list_display = (
@@ -56,7 +57,7 @@ class OperationAdmin(RecordAdmin[Operation]):
     paginator = CountedToABound
     sortable_by = ()
     show_facets = admin.ShowFacets.NEVER
-    actions = ("cancel", "ask_again")
+    actions = ("cancel", "ask_again", "purge")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002
         """Return the list that stays fast."""
@@ -150,6 +151,16 @@ class OperationAdmin(RecordAdmin[Operation]):
 class ChoreRunAdmin(RecordAdmin[ChoreRun]):
     """When periodic work last ran, and how it went."""
 
-    list_display = ("name", "started_at", "finished_at", "next_at", "owner", "result", "error")
+    list_display = (
+        "name",
+        "started_at",
+        "finished_at",
+        "took_seconds",
+        "next_at",
+        "owner",
+        "result",
+        "failures",
+        "error",
+    )
     search_fields = ("name", "owner", "result", "error")
     ordering = ("name",)

@@ -11,6 +11,7 @@
 
   function seconds(value) {
     if (value === null) return words.NOTHING;
+    if (value < 1) return `${Math.round(value * 1000)} ms`;
     return value < 60 ? `${value < 10 ? value.toFixed(2) : value.toFixed(0)} s` : words.age(value);
   }
 

@@ -34,7 +34,7 @@ def test_a_jump_is_told_once_and_from_its_size() -> None:
 
 def test_time_that_passes_is_no_jump() -> None:
     clock = ClockJumps()
-    time.sleep(0.05)
+    time.sleep(0.05)  # the time that passes
     assert clock.seconds() == 0
 
 

@@ -154,7 +154,7 @@ def test_a_limit_holds_however_many_claim_at_once(limited: str) -> None:
             lifecycle.finish_all([End(operation, Status.SUCCESS) for operation in held])
             if not Operation.objects.active().exists():
                 return
-            time.sleep(0.002 * bool(idle))
+            time.sleep(0.002 * bool(idle))  # lets the others have their turn
 
     outcomes = together(*[lambda n=n: work(f"w{n}") for n in range(4)])
     assert outcomes == [None] * 4

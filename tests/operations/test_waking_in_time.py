@@ -60,7 +60,7 @@ def test_a_cancelled_one_is_forgotten_at_its_time() -> None:
     asked = ask(run_after=timezone.now() + timedelta(seconds=0.05))
     assert due.seconds() is not None
     lifecycle.request_cancel(asked, ALICE)
-    time.sleep(0.06)
+    time.sleep(0.06)  # until its time has come
     assert due.seconds() is None
 
 

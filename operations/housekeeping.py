@@ -11,15 +11,26 @@ from operations import chores
 from operations.chores import Chore
 from operations.clock_jumps import CarefulReaper
 from operations.exceptions import TargetBusy
-from operations.models import Operation
+from operations.models import ChoreRun, Operation
 from operations.purge_operation import TARGET_KEY, anything_to_purge, ask_for_purge
 from operations.requester import Requester
+
+REAP = "operations.reap"
+UNSEEN_SECONDS = 15.0
+"""A gap between two looks in which a lease may have run out because its holder could not renew it either."""
 
 _reaper = CarefulReaper()
 
 
 def reap() -> str:
-    """End operations whose lease or deadline has passed."""
+    """End operations whose lease or deadline has passed.
+
+    Not at the first look after a gap: where the database was away, or locked, whoever lives renews first.
+    """
+    last = ChoreRun.objects.filter(name=REAP).values_list("finished_at", flat=True).first()
+    gap = (timezone.now() - last).total_seconds() if last is not None else 0.0
+    if gap > UNSEEN_SECONDS:
+        return f"nobody had looked for {gap:.0f} s: whoever lives may renew first"
     count = _reaper.reap()
     return f"ended {count} operation(s) that nobody carries out" if count else ""
 
@@ -60,7 +71,7 @@ def forget_dead_workers() -> str:
 
 def register_chores() -> None:
     """Declare the chores. Called once, when the app is ready."""
-    chores.register(Chore("operations.reap", 5.0, reap))
+    chores.register(Chore(REAP, 5.0, reap))
     chores.register(Chore("operations.purge", 300.0, purge_operations))
     chores.register(Chore("events.prune", 300.0, prune_events))
     chores.register(Chore("events.dead-workers", 5.0, forget_dead_workers))

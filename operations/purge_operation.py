@@ -111,6 +111,7 @@ def carry_out(job: Job) -> None:
                 job.wait(min(_LONGEST_PAUSE, 0.25 * 2**failures))
                 continue
             total = max(total, walk.looked_at)
+            _note(job.operation, walk, total)  # so that a cancelled one, too, says how many are gone
             if time.monotonic() - stored_at >= CHECKPOINT_SECONDS:
                 job.checkpoint(walk.state(), walk.looked_at, total, said(walk))
                 stored_at = time.monotonic()
@@ -119,6 +120,11 @@ def carry_out(job: Job) -> None:
         forgotten = batches.forget_old(older_than)
     job.progress(walk.looked_at, walk.looked_at, said(walk))
     job.log(f"{said(walk)}, and {forgotten} batch(es) without operations; older than {older_than:%F %T %Z}")
+
+
+def _note(operation: Operation, walk: Purge, total: int) -> None:
+    operation.progress_done, operation.progress_total = walk.looked_at, total
+    operation.progress_message = said(walk)
 
 
 def said(walk: Purge) -> str:

@@ -101,7 +101,9 @@ BAD = [
 @pytest.mark.django_db
 @pytest.mark.parametrize("more", [[], ["--dry-run"], ["--status"]])
 @pytest.mark.parametrize(("arguments", "words"), BAD)
-def test_bad_values_end_with_status_2_and_a_message(arguments: list[str], words: str, more: list[str]) -> None:
+def test_bad_values_end_with_status_2_and_a_message(
+    arguments: list[str], words: str, more: list[str]
+) -> None:
     make(Status.SUCCESS, 5000, "a")
     with pytest.raises(CommandError) as caught:
         call_command("purge_operations", *(f"{arguments[0]}={arguments[1]}", *more))

@@ -8,12 +8,14 @@ import pytest
 import time_machine
 from django.utils import timezone
 
+from monitoring.supervisor.operation_rows import OperationRows
 from operations import lifecycle
+from operations.chores import Chore, carry_out, take_due
 from operations.clock_jumps import CarefulReaper, ClockJumps
 from operations.executor import Executor
 from operations.job import Job
-from operations.models import Operation
-from operations.registry import WORKER_QUEUE
+from operations.models import ChoreRun, Operation
+from operations.registry import WORKER_QUEUE, node_queue
 from operations.states import Status
 from tests.operations.asking import ask, declare, fresh, running, wait_until_ended
 from tests.running import wait_for
@@ -88,9 +90,45 @@ def test_work_under_way_outlives_a_jump(jump: timedelta, caplog: pytest.LogCaptu
             assert wait_until_ended(asked).status == Status.SUCCESS
 
 
+@pytest.mark.parametrize("jump", [HOUR, -HOUR])
+def test_what_a_supervisor_holds_outlives_a_jump(jump: timedelta) -> None:
+    rows = OperationRows("alpha", "alpha:1:1")
+    asked = ask(queue=node_queue("alpha"))
+    rows.claim()
+    with time_machine.travel(timezone.now() + jump):
+        rows.reap()
+        assert rows.renew() == set()
+        lease, deadline = left(asked.pk)
+        assert 25 < lease <= 30
+        assert 290 < deadline <= 300
+        assert lifecycle.reap(timezone.now()) == 0
+
+
 def left(pk: int) -> tuple[float, float]:
     """Return how many seconds the lease and the deadline reach from now on."""
     row = Operation.objects.get(pk=pk)
     now = timezone.now()
     assert row.lease_until is not None
     return (row.lease_until - now).total_seconds(), (row.deadline_at - now).total_seconds()
+
+
+def test_chores_go_on_after_the_clock_was_set_back() -> None:
+    runs: list[int] = []
+    chore = {"sweep": Chore("sweep", 60.0, lambda: runs.append(1))}
+    with time_machine.travel(timezone.now() + HOUR):
+        for taken in take_due("w1", chore):
+            carry_out(taken, "w1")
+    for taken in take_due("w2", chore):
+        carry_out(taken, "w2")
+    assert len(runs) == 2
+    assert take_due("w2", chore) == [], "It is not due again at once."
+    assert ChoreRun.objects.get(name="sweep").next_at < timezone.now() + timedelta(seconds=61)
+
+
+def test_a_chore_whose_holder_died_before_the_clock_was_set_back_is_taken_over() -> None:
+    chore = {"sweep": Chore("sweep", 60.0, lambda: None)}
+    with time_machine.travel(timezone.now() + HOUR):
+        take_due("w1", chore)
+    assert take_due("w2", chore) == [], "Its holder may live, and renew."
+    with time_machine.travel(timezone.now() + timedelta(seconds=31)):
+        assert take_due("w2", chore) == list(chore.values())

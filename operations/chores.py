@@ -8,13 +8,13 @@ import inspect
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, connections
-from django.db.models import Case, DateTimeField, F, Q, Value, When
+from django.db.models import Case, DateTimeField, F, Value, When
 from django.utils import timezone
 
 from operations.exceptions import UnknownChore
@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 LEASE_SECONDS = 30.0
 LOOK_SECONDS = 1.0
+_AHEAD_SECONDS = 60.0
+"""So far the clocks of two machines may differ."""
+_AGAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,8 @@ def take_due(owner: str, chores: dict[str, Chore]) -> list[Chore]:
     """Take those of ``chores`` that are due and that nobody holds, and return them.
 
     One query where none is due; makes the rows of chores that have none. A lease that has run out
-    means that its holder died over the chore: that is logged, and the chore is taken over.
+    means that its holder died over the chore: that is logged, and the chore is taken over. Times that are
+    too far ahead to be meant are from before the clock was set back, and count as now.
     """
     now = timezone.now()
     known = {row.name: row for row in ChoreRun.objects.filter(name__in=chores)}
@@ -77,12 +81,22 @@ def take_due(owner: str, chores: dict[str, Chore]) -> list[Chore]:
         known |= {row.name: row for row in missing}
     taken = []
     for name, row in known.items():
-        held = bool(row.owner) and row.lease_until is not None and row.lease_until >= now
-        if held or (row.next_at > now and not row.owner):
+        as_read = ChoreRun.objects.filter(
+            name=name, owner=row.owner, lease_until=row.lease_until, next_at=row.next_at
+        )
+        if row.owner and row.lease_until is not None and row.lease_until >= now:
+            if row.lease_until > now + timedelta(seconds=LEASE_SECONDS + _AHEAD_SECONDS):
+                # Whoever holds it renews it within a second, if he lives.
+                as_read.update(lease_until=now + timedelta(seconds=LEASE_SECONDS))
             continue
-        free = Q(owner="", next_at__lte=now) | Q(owner=row.owner, lease_until__lt=now) & ~Q(owner="")
-        changed = ChoreRun.objects.filter(free, name=name).update(
-            owner=owner, lease_until=now + timedelta(seconds=LEASE_SECONDS), started_at=now
+        latest = now + timedelta(seconds=chores[name].every_seconds + _AHEAD_SECONDS)
+        if now < row.next_at <= latest and not row.owner:
+            continue
+        changed = as_read.update(
+            owner=owner,
+            lease_until=now + timedelta(seconds=LEASE_SECONDS),
+            started_at=now,
+            next_at=now,
         )
         if changed:
             if row.owner:
@@ -113,6 +127,11 @@ def renew(owner: str, names: list[str]) -> None:
 
 def carry_out(chore: Chore, owner: str) -> None:
     """Run a chore that was taken, and store how it went. Raises the database's errors alone."""
+    give_back(chore, owner, _done(chore, owner))
+
+
+def _done(chore: Chore, owner: str) -> dict[str, Any]:
+    """Run the chore and return how it went, as columns of its row."""
     result, error = "", ""
     began = time.monotonic()
     try:
@@ -123,18 +142,17 @@ def carry_out(chore: Chore, owner: str) -> None:
         error = f"{type(failure).__name__}; the log of the operations worker ({owner}) has the details."
     if result:
         logger.info("chore %s: %s", chore.name, result)
-    _give_back(
-        chore,
-        owner,
-        result=result[:300],
-        error=error,
-        finished_at=timezone.now(),
-        took_seconds=time.monotonic() - began,
-        failures=F("failures") + 1 if error else 0,
-    )
+    return {
+        "result": result[:300],
+        "error": error,
+        "finished_at": timezone.now(),
+        "took_seconds": time.monotonic() - began,
+        "failures": F("failures") + 1 if error else 0,
+    }
 
 
-def _give_back(chore: Chore, owner: str, **values: Any) -> None:
+def give_back(chore: Chore, owner: str, values: Mapping[str, Any]) -> None:
+    """Store how a run went, and let go of the chore until it is due again. One query."""
     # It was taken when it was due: a later time means that somebody has asked for a run since.
     next_at = Case(
         When(next_at__gt=F("started_at"), then=F("next_at")),
@@ -197,9 +215,18 @@ class ChoreRunner(threading.Thread):
         connections.close_all()
 
     def _run_one(self, chore: Chore) -> None:
-        try:
-            carry_out(chore, self._owner)
-        except (DatabaseError, InterfaceError) as error:
-            logger.warning("chore %s: its result was not stored: %s", chore.name, error)
-        finally:
-            connections.close_all()
+        # While this thread lives the lease is renewed, so nobody else takes the chore meanwhile.
+        told = False
+        values = _done(chore, self._owner)
+        while True:
+            try:
+                give_back(chore, self._owner, values)
+                return
+            except (DatabaseError, InterfaceError) as error:
+                if not told:
+                    logger.warning("chore %s: its result is not stored yet: %s", chore.name, error)
+                told = True
+            finally:
+                connections.close_all()
+            if self._ended.wait(_AGAIN_SECONDS):
+                return

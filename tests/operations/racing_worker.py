@@ -24,7 +24,7 @@ def main(directory: Path) -> None:
     def note(job: Job) -> None:
         # One write of one short line to a file opened for appending is never torn apart.
         os.write(sink, f"{job.operation.pk} {os.getpid()}\n".encode())
-        time.sleep(0.005)  # the work, long enough for the other worker to take its share
+        time.sleep(0.03)  # the work, long enough for the other worker to take its share
 
     register(Kind("service.note", "Note", Service, "start", handler=note))
     (directory / f"ready-{os.getpid()}").touch()

@@ -5,9 +5,11 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
-from operations import housekeeping, lifecycle
+from operations import chores, housekeeping, lifecycle
+from operations.chores import Chore, ChoreRunner
 from operations.models import ChoreRun
 from operations.registry import WORKER_QUEUE
 from operations.states import Status
@@ -32,6 +34,39 @@ def test_the_first_look_after_a_gap_ends_nothing() -> None:
     ChoreRun.objects.filter(pk=chore.pk).update(finished_at=timezone.now() - timedelta(seconds=5))
     assert housekeeping.reap() == "ended 1 operation(s) that nobody carries out"
     assert fresh(asked).error_code == "lease-lost"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_how_a_chore_went_is_stored_once_the_database_is_back(caplog: pytest.LogCaptureFixture) -> None:
+    runs: list[int] = []
+
+    def sweep() -> str:
+        runs.append(1)
+        rename("operations_chorerun", "taken_away")
+        return "swept"
+
+    before = chores.all_chores()
+    for name in before:
+        chores.unregister(name)
+    chores.register(Chore("sweep", 60.0, sweep))
+    runner = ChoreRunner("w1", look_seconds=0.05)
+    runner.start()
+    try:
+        wait_for(lambda: "is not stored yet" in caplog.text, 10, "it is noticed")
+        rename("taken_away", "operations_chorerun")
+        wait_for(lambda: ChoreRun.objects.get().result == "swept", 10, "it is stored")
+        assert ChoreRun.objects.get().owner == ""
+        assert runs == [1]
+    finally:
+        runner.end(5)
+        for chore in before.values():
+            chores.register(chore)
+        chores.unregister("sweep")
+
+
+def rename(table: str, name: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} RENAME TO {name}")
 
 
 def test_work_that_goes_on_through_an_outage_longer_than_its_lease_succeeds(instance: Instance) -> None:

@@ -9,7 +9,13 @@ from monitoring.states import Health, State
 from operations.states import Status
 from tests.e2e.watching import expect_link, open_service, open_services
 
-PAGES = ["/monitoring/", "/monitoring/services/backend/", "/monitoring/connections/", "/operations/", "/operations/chores/"]
+PAGES = [
+    "/monitoring/",
+    "/monitoring/services/backend/",
+    "/monitoring/connections/",
+    "/operations/",
+    "/operations/chores/",
+]
 READABLE = 4.5
 """WCAG 2.2, level AA, for text of normal size."""
 

@@ -1,13 +1,14 @@
 """The chores of operations and events: end what hangs, delete what is old."""
 
 from datetime import timedelta
+from importlib import import_module
 
 from django.conf import settings
 from django.utils import timezone
 
 from medimgr.events import connections, traffic
 from medimgr.events.retention import prune
-from operations import chores
+from operations import batches, chores
 from operations.chores import Chore
 from operations.clock_jumps import CarefulReaper
 from operations.exceptions import TargetBusy
@@ -38,13 +39,16 @@ def reap() -> str:
 def purge_operations() -> str:
     """Ask for a purge, where something ended more than MEDIMGR_OPERATION_KEEP_HOURS ago.
 
-    Beside old purges: otherwise each would be made to delete the one before.
+    Beside old purges: otherwise each would be made to delete the one before. A batch of which everything was
+    refused has no operations whose purge would take it along.
     """
     hours, kept = settings.MEDIMGR_OPERATION_KEEP_HOURS, settings.MEDIMGR_OPERATION_KEEP_PER_TARGET
+    older_than = timezone.now() - timedelta(hours=hours)
     if Operation.objects.active().of("operations", TARGET_KEY).exists():
         return ""
-    if not anything_to_purge(timezone.now() - timedelta(hours=hours), kept):
-        return ""
+    if not anything_to_purge(older_than, kept):
+        forgotten = batches.forget_old(older_than)
+        return f"deleted {forgotten} batch(es) without operations" if forgotten else ""
     try:
         asked = ask_for_purge(Requester("system", "system"), keep_hours=hours, keep_per_target=kept)
     except TargetBusy:  # somebody has asked for one meanwhile
@@ -69,9 +73,15 @@ def forget_dead_workers() -> str:
     return f"removed {count} stream(s) of dead web workers" if count else ""
 
 
+def prune_sessions() -> None:
+    """Delete sessions that have run out: nobody is logged in with them any more."""
+    import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
+
+
 def register_chores() -> None:
     """Declare the chores. Called once, when the app is ready."""
     chores.register(Chore(REAP, 5.0, reap))
     chores.register(Chore("operations.purge", 300.0, purge_operations))
     chores.register(Chore("events.prune", 300.0, prune_events))
+    chores.register(Chore("sessions.prune", 3600.0, prune_sessions))
     chores.register(Chore("events.dead-workers", 5.0, forget_dead_workers))

@@ -146,6 +146,29 @@ def test_what_has_ended_cannot_be_cancelled(running: RunningMedimgr, page: Page)
     assert by_command(running, "cancel", str(pk)) == told
 
 
+@pytest.mark.parametrize(
+    ("hours", "kept"), [("-1", "0"), ("nan", "0"), ("soon", "0"), ("1e12", "0"), ("1", "-3")]
+)
+def test_an_age_or_number_that_is_none(running: RunningMedimgr, page: Page, hours: str, kept: str) -> None:
+    wanted = {"keep_hours": hours, "keep_per_target": kept}
+    answer = running.client.delete("/api/operations/cleanup", params=wanted)
+    told = answer.json()["code"], answer.json()["detail"]
+    assert told[0] == "bad-parameters"
+    page.goto("/operations/")
+    script = "(kept) => medimgr.api.cleanUp(kept).then(() => ['', ''], (e) => [e.code, e.message])"
+    assert tuple(page.evaluate(script, wanted)) == told
+    with running.instance.database(), pytest.raises(CommandError) as caught:
+        call_command("purge_operations", f"--keep-hours={hours}", f"--keep-per-target={kept}")
+    assert (str(caught.value), caught.value.returncode) == (f"{told[0]}: {told[1]}", 2)
+    parameters = json.dumps(wanted)
+    assert by_command(running, "ask", "operations.purge", "operations", "--parameters", parameters) == told
+    page.goto("/admin/operations/operation/purge/")
+    page.get_by_label("Keep hours").fill(hours)
+    page.get_by_label("Keep per target").fill(kept)
+    page.locator("#content form").get_by_role("button").first.click()
+    expect(page.locator("#content")).to_contain_text(told[1])
+
+
 def test_a_key_that_is_used_for_another_request(running: RunningMedimgr) -> None:
     """The page sends no key: its requests follow upon a click."""
 

@@ -71,11 +71,12 @@ class Ward:
         # One announcement after the other: dependencies come before the supervisor may start it.
         autostart = fields.pop("autostart", True)
         values = {"command": sleeper(), "start_seconds": 0.05, "stop_timeout_seconds": 5.0, **fields}
-        service = make_service(
-            key or f"service-{next(_numbers)}", autostart=autostart and not needs, **values
-        )
-        for needed in needs:
-            Dependency.objects.create(service=service, needs=needed)
+        with transaction.atomic():  # as forms and imports do: nobody sees it without what it needs
+            service = make_service(
+                key or f"service-{next(_numbers)}", autostart=autostart and not needs, **values
+            )
+            for needed in needs:
+                Dependency.objects.create(service=service, needs=needed)
         if needs and autostart:
             service.autostart = True
             service.save()

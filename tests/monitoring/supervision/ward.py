@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from django.db import transaction
 
 from monitoring.actions import Verb, request_action
 from monitoring.models import Dependency, Node, Run, Service, ServiceStatus, Transition

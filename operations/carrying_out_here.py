@@ -24,6 +24,7 @@ AWAY_SECONDS = 20.0
 """So long the database may be away before the operation begins or after its end, until it is given up."""
 _LOOK_SECONDS = 0.2
 _SIGNAL = "a signal to the command"
+_TOO_EARLY = "its command, which could not carry it out now"
 
 
 def own_queue() -> str:
@@ -65,8 +66,9 @@ def carry_out_here(ask: Callable[[str], Operation]) -> Operation:
         worker.join()
         watcher.join()
     operation = Operation.objects.get(pk=operation.pk)
-    if operation.status == Status.PENDING:  # told to stop before it began; nobody else serves this queue
-        operation = lifecycle.request_cancel(operation, Requester(_SIGNAL, "command"))
+    if operation.status == Status.PENDING:
+        # Told to stop before it began, or too many of its kind are under way. Nobody else serves this queue.
+        operation = lifecycle.request_cancel(operation, Requester(_TOO_EARLY, "command"))
     return operation
 
 

@@ -12,8 +12,8 @@ from operations import batches, chores
 from operations.chores import Chore
 from operations.clock_jumps import CarefulReaper
 from operations.exceptions import TargetBusy
-from operations.models import ChoreRun, Operation
-from operations.purge_operation import TARGET_KEY, anything_to_purge, ask_for_purge
+from operations.models import ChoreRun
+from operations.purge_operation import anything_to_purge, ask_for_purge, under_way
 from operations.requester import Requester
 
 REAP = "operations.reap"
@@ -44,7 +44,7 @@ def purge_operations() -> str:
     """
     hours, kept = settings.MEDIMGR_OPERATION_KEEP_HOURS, settings.MEDIMGR_OPERATION_KEEP_PER_TARGET
     older_than = timezone.now() - timedelta(hours=hours)
-    if Operation.objects.active().of("operations", TARGET_KEY).exists():
+    if under_way():
         return ""
     if not anything_to_purge(older_than, kept):
         forgotten = batches.forget_old(older_than)

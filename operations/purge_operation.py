@@ -11,12 +11,14 @@ from itertools import islice
 from typing import Annotated, Any
 
 from django.db import DatabaseError, InterfaceError, connections
+from django.db.models import Q
 from django.utils import timezone
 from pydantic import BaseModel, BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from operations import batches, registry, words
 from operations.claiming import LEASE_SECONDS
+from operations.exceptions import TargetBusy
 from operations.intake import prepare, request_operation
 from operations.job import Job
 from operations.models import Operation
@@ -141,8 +143,12 @@ def deleted(operation: Operation) -> int:
 def ask_for_purge(requester: Requester, *, queue: str = WORKER_QUEUE, **parameters: Any) -> Operation:
     """Ask for a purge and return the operation; one that waits gives way to it.
 
-    Raises BadParameters, NotPermitted, and TargetBusy where another is under way. Some five queries.
+    Raises BadParameters, NotPermitted, and TargetBusy where another is under way. Some six queries.
     """
+    checked(requester, **parameters)
+    running = Operation.objects.filter(kind=KIND, status=Status.RUNNING).first()
+    if running is not None:  # perhaps on a target of its own, as one that was asked for by its kind
+        raise TargetBusy(words.busy(running))
     return request_operation(
         KIND, Operation(), TARGET_KEY, queue=queue, requester=requester, parameters=parameters
     )
@@ -154,7 +160,7 @@ def end_abandoned() -> None:
     Half a minute later than a worker would, since the clocks of machines differ.
     """
     gone = timezone.now() - timedelta(seconds=LEASE_SECONDS)
-    held = Operation.objects.filter(status=Status.RUNNING, kind=KIND, lease_until__lt=gone)
+    lost = Operation.objects.filter(status=Status.RUNNING, kind=KIND, lease_until__lt=gone)
     change(
         [
             Change(
@@ -162,7 +168,7 @@ def end_abandoned() -> None:
                 {"status": row.status, "lease_token": row.lease_token, "lease_until__lt": gone},
                 ending(Status.FAILED, "lease-lost", words.lease_lost(row)),
             )
-            for row in held.of("operations", TARGET_KEY)
+            for row in lost
         ]
     )
 
@@ -174,6 +180,12 @@ def checked(requester: Requester, **parameters: Any) -> PurgeParameters:
     """
     wanted = prepare(KIND, Operation(), TARGET_KEY, queue="", requester=requester, parameters=parameters)
     return PurgeParameters.model_validate(wanted.parameters)
+
+
+def under_way() -> bool:
+    """Return whether a purge runs, or waits without having been asked for later. One query."""
+    active = Operation.objects.active().filter(kind=KIND)
+    return active.filter(Q(status=Status.RUNNING) | Q(run_after__lte=timezone.now())).exists()
 
 
 def anything_to_purge(older_than: datetime, keep_per_target: int) -> bool:
@@ -203,6 +215,7 @@ def register_kind() -> None:
             # One that waits gives way: where nobody carries it out, cron's command is not to wait for ever.
             supersedes=frozenset({KIND}),
             target_field="",
+            at_once=1,
             repeatable=3,
             resumable=True,
             handler=carry_out,

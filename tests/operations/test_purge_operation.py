@@ -12,6 +12,7 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 
 from operations import housekeeping, lifecycle
+from operations.asking import ask
 from operations.exceptions import BadParameters, Cancelled, NotPermitted, TargetBusy
 from operations.executor import Executor
 from operations.intake import retry
@@ -126,6 +127,19 @@ def test_there_is_one_at_a_time(alice: User) -> None:
     with pytest.raises(CommandError, match=f"target-busy: .*operation {under_way.pk}") as caught:
         call_command("purge_operations")
     assert caught.value.returncode == 75
+
+
+def test_one_asked_for_by_its_kind_for_later_is_left_alone_and_runs_alone(settings: LazySettings) -> None:
+    settings.MEDIMGR_OPERATION_KEEP_HOURS = 1
+    made(ago=2 * HOUR)
+    later = ask(KIND, "operations:december", ALICE, run_after=timezone.now() + 5 * HOUR)
+    assert housekeeping.purge_operations() != "", "The later one does not keep the chore from its work."
+    at_once = Operation.objects.latest("id")
+    assert (fresh(later).status, fresh(at_once).status) == (Status.PENDING, Status.PENDING)
+    Operation.objects.filter(pk=later.pk).update(run_after=timezone.now(), priority=5)
+    assert [one.pk for one in lifecycle.claim("worker", "w")] == [later.pk], "One at a time."
+    with pytest.raises(TargetBusy, match=f"operation {later.pk}"):
+        ask_for_purge(ALICE)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -83,7 +83,7 @@ class Command(BaseCommand):
         end_abandoned()
         ended = carry_out_here(lambda queue: ask_for_purge(requester(), queue=queue, **wanted.model_dump()))
         if ended.status != Status.SUCCESS:
-            code = UNDER_WAY if ended.error_code == "superseded" else 1
+            code = UNDER_WAY if ended.started_at is None else 1
             raise CommandError(
                 f"{_how(ended)} {ended.progress_message or 'Nothing deleted'}.", returncode=code
             )

@@ -127,6 +127,9 @@ def test_no_part_of_a_purge_walks_through_the_table(counted: bool) -> None:
         plans = {
             "next": purgeable(timezone.now()).filter(Q(pk__gt=5), finished_at__gte=timezone.now() - HOUR),
             "ahead": purgeable(timezone.now()).order_by(),
+            "newest": Operation.objects.filter(
+                target_type="service", target_key="a", finished_at__isnull=False
+            ).order_by("-id"),
             "retries": Operation.objects.filter(retry_of__in=[1, 2, 3]).order_by().values_list("pk"),
         }
         for name, rows in plans.items():

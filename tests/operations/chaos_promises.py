@@ -98,7 +98,8 @@ def only_repeatable_kinds_were_repeated(seen: Seen) -> Iterator[str]:
             yield f"operation {row.pk} is attempt {row.attempt} of {row.kind}"
     repeated = {row.retry_of_id for row in seen.rows.values()}
     for row in seen.rows.values():
-        left = seen.kinds[row.kind].repeatable >= row.attempt
+        # Nobody repeats what somebody wanted to end.
+        left = seen.kinds[row.kind].repeatable >= row.attempt and row.cancel_requested_at is None
         if row.error_code == "lease-lost" and left and row.pk not in repeated:
             yield f"operation {row.pk} ({row.kind}) was lost and not repeated"
 

@@ -101,7 +101,7 @@ class ChaosWorld:
 
     def rage(self, seconds: float) -> None:
         """Do mischief for so long, longer while it is still being asked."""
-        mischief: list[Callable[[], None]] = [self._kill] * 5 + [self._cancel] * 4 + [self._retry] * 2
+        mischief: list[Callable[[], None]] = [self._kill] * 8 + [self._cancel] * 4 + [self._retry] * 2
         mischief += [self._freeze, self._end]
         end = time.monotonic() + seconds
         with self._instance.database():

@@ -5,6 +5,7 @@
 
 import os
 import secrets
+from collections import Counter
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.running import Instance, wait_for
 
 pytestmark = pytest.mark.both_databases
 
-RAGE_SECONDS = float(os.environ.get("MEDIMGR_TEST_RAGE_SECONDS") or 6)
+RAGE_SECONDS = float(os.environ.get("MEDIMGR_TEST_RAGE_SECONDS") or 4)
 # A reaper that is killed over its work is followed by another one after the chore's lease; the rest is for
 # a busy machine.
 LATEST = REAP_SECONDS + CHORE_LEASE_SECONDS + LEASE_SECONDS + 1.5
@@ -33,9 +34,10 @@ def test_every_operation_ends_once_while_workers_are_killed(instance: Instance, 
         seen = world.settle(40)
     broken = complaints(seen)
     assert not broken, f"MEDIMGR_TEST_SEED={seed}\n" + "\n".join(broken) + instance.outputs()
-    print(f"{seed}: {dict(world.kills)}, overdue {world.longest_overdue:.1f} s, {dict(world.most)}")  # noqa: T201
-    assert world.kills["SIGKILL"] >= RAGE_SECONDS
-    assert any(row.error_code == "lease-lost" for row in seen.rows.values()), "Nothing was killed over work."
+    codes = Counter(row.error_code for row in seen.rows.values())
+    print(seed, dict(world.kills), f"overdue {world.longest_overdue:.1f} s", dict(world.most), dict(codes))  # noqa: T201
+    assert world.kills["SIGKILL"] >= 3
+    assert codes["lease-lost"] + codes["worker-stopped"], "Nothing was killed over work."
     assert world.longest_overdue < LATEST
     assert world.most["service.two"] <= 2
     assert world.most["service.narrow"] <= 3

@@ -33,7 +33,7 @@ def test_what_ended_while_the_database_was_away_is_stored_when_it_is_back(instan
 def test_an_outage_longer_than_a_lease_leaves_no_operation_without_an_end(instance: Instance) -> None:
     seed = secrets.token_hex(4)
     with ChaosWorld(instance, seed) as world:
-        world.begin(120)
+        world.begin(60)
         world.wait_until_asked()
         for seconds in (0.4, 2.2):
             with database_stopped(instance.database_url):

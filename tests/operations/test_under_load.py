@@ -87,7 +87,7 @@ def test_forty_equal_requests_at_once_make_one_operation(instance: Instance) -> 
             body = {"kind": "service.start", "target": f"service:{key}", "priority": 3}
             return client.post("/api/operations", json=body, headers=headers)
 
-    for key in ("s0", "s1", "s2"):
+    for key in ("s0", "s1"):
         with ThreadPoolExecutor(40) as pool:
             answers = list(pool.map(post, range(40), [key] * 40))
         assert {answer.status_code for answer in answers} == {202}, [answer.text for answer in answers]

@@ -100,6 +100,8 @@ def entry_of(declared: Declared) -> Entry:
     """Return a service as the database last knew it."""
     status = declared.status
     state = status.state if status.state is not State.UNKNOWN else State.STOPPED
+    if state is State.EXITED and status.reason is Reason.SCHEDULE and not declared.spec.schedule:
+        state = State.STOPPED  # it waited for a time that it lost while nobody looked: like any other now
     return Entry(
         service=declared.service,
         spec=declared.spec,

@@ -85,6 +85,7 @@ def test_a_supervisor_that_starts_again_keeps_it_waiting_for_its_time(ward: Ward
     before = ward.reaches(service, "EXITED", reason="schedule").next_run_at
     ward.kill_supervisor()
     ward.start()
+    ward.reaches(ward.declare(), "RUNNING")  # it is at work
     assert ward.reaches(service, "EXITED").next_run_at is not None
     assert before is not None
     assert ward.runs(service) == []
@@ -93,3 +94,15 @@ def test_a_supervisor_that_starts_again_keeps_it_waiting_for_its_time(ward: Ward
     service.command = ["sleep", "600"]
     service.save()
     ward.reaches(service, "RUNNING", reason="config", next_run_at=None)
+
+
+def test_a_schedule_that_is_taken_away_while_no_supervisor_looks_is_not_waited_for(ward: Ward) -> None:
+    start(ward)
+    service = ward.declare(command=["/bin/true"], schedule="0 3 * * *")
+    ward.reaches(service, "EXITED", reason="schedule")
+    ward.kill_supervisor()
+    service.schedule = ""
+    service.command = ["sleep", "600"]
+    service.save()
+    ward.start()
+    ward.reaches(service, "RUNNING", next_run_at=None)

@@ -15,12 +15,13 @@ VIEW = {
     "service": "view_service",
     "node": "view_node",
     "operation": "view_operation",
+    "batch": "view_operation",
     "workstation": "view_workstation",
     "connection": "view_connection",
 }
 """Topic to the permission that opens it."""
 TAIL = "tail_service"
-RIGHTS = (*VIEW.values(), TAIL)
+RIGHTS = (*dict.fromkeys(VIEW.values()), TAIL)
 GROUPS = ("night-shift", "guests")
 
 

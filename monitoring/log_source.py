@@ -137,6 +137,7 @@ class LogSource:
         data: dict[str, Any] = {
             "service": self._key,
             "stream": self._stream,
+            "start": chunk.start,
             "offset": chunk.offset,
             "inode": chunk.inode,
             "lines": lines,

@@ -67,7 +67,8 @@ _NAMELESS = """() => {
     return node.getAttribute("aria-label") || label || node.textContent;
   };
   return [...document.querySelectorAll(controls)]
-    .filter((node) => node.type !== "hidden" && node.id !== "confirm-yes" && !name(node).trim())
+    .filter((node) => node.type !== "hidden" && !node.hidden && node.id !== "confirm-yes")
+    .filter((node) => !name(node).trim())
     .map((node) => node.outerHTML.slice(0, 120));
 }"""
 

@@ -112,6 +112,27 @@ def test_the_text_is_marked_in_the_lines_that_are_shown(page: Page, lines: Locat
     assert page.evaluate("() => [...CSS.highlights.get('log-text')][0].toString()") == "served"
 
 
+def test_what_a_poll_has_brought_already_is_not_shown_again(page: Page, lines: Locator) -> None:
+    """A stream that is opened while the page still polls begins where the page was when it asked."""
+    pieces = [
+        {"start": 10**9, "offset": 10**9 + 5, "lines": ["a", "ü"], "reset": True},
+        {"start": 10**9 + 2, "offset": 10**9 + 7, "lines": ["ü", "b"]},  # the half of it is new
+        {"start": 10**9, "offset": 10**9 + 2, "lines": ["a"]},
+        {"start": 10**9 + 7, "offset": 10**9 + 9, "lines": ["c"]},
+    ]
+    expect(lines.first).to_be_visible()
+    texts = page.evaluate(
+        """(pieces) => {
+          const tail = medimgr.logPoll.tail;
+          tail.clear();
+          for (const piece of pieces) tail.take({ inode: 1, skipped: 0, reset: false, ...piece });
+          return tail.waiting.filter(([style]) => style !== "marker").map(([, text]) => text);
+        }""",
+        pieces,
+    )
+    assert texts == ["a", "ü", "b", "c"]
+
+
 def test_stderr_has_a_log_of_its_own_over_the_same_connection(
     page: Page, lines: Locator, running: RunningMedimgr
 ) -> None:

@@ -6,6 +6,7 @@
   const MOST_LINES = 2000;
   const MOST_MARKS = 5000;
   const NEAR_END_PX = 24;
+  const BYTES = new TextEncoder();
   const ERROR = /\b(ERROR|CRITICAL|FATAL|Traceback|panic)\b/;
   const WARNING = /\b(WARN|WARNING)\b/;
   const WRAP_KEY = "medimgr.log.wrap";
@@ -78,14 +79,28 @@
     /** A piece of the log. The first one is its last part; what came before that is no gap. */
     take(data) {
       if (data.problem) { this.waiting.push(["marker", data.problem]); this.paintSoon(); return; }
+      const lines = this.unread(data);
+      if (!lines) return;
       this.offset = data.offset;
       this.inode = data.inode;
       if (data.reset && this.known) this.waiting.push(["marker", "The log was emptied or replaced by hand."]);
       if (data.skipped && this.known) this.waiting.push(["marker", `${medimgr.words.bytes(data.skipped)} skipped: download the log to read them.`]);
       this.known = true;
-      for (const line of data.lines) this.waiting.push([styleOf(line), line]);
+      for (const line of lines) this.waiting.push([styleOf(line), line]);
       if (this.waiting.length > MOST_LINES) this.waiting.splice(0, this.waiting.length - MOST_LINES);
       this.paintSoon();
+    }
+
+    /** Its lines that are not here yet; null where it ends before what is here. A poll may have come ahead of a
+        stream that was being opened meanwhile. */
+    unread(data) {
+      const follows = !this.known || data.reset || data.start === undefined || data.start >= this.offset;
+      if (follows) return data.lines;
+      if (data.offset <= this.offset) return null;
+      let at = data.start;
+      let read = 0;
+      for (; read < data.lines.length && at < this.offset; read += 1) at += BYTES.encode(data.lines[read]).length + 1;
+      return data.lines.slice(read);
     }
 
     paint() {

@@ -20,8 +20,8 @@ AIMED_SECONDS = 0.025
 _FIRST = 100
 _LEAST = 20
 _FASTER = 1.5
-_SHARE = 0.5
-"""The pause is this share of the transaction before it."""
+_SHARE = 1.0
+"""The pause is this share of the transaction before it: there is no hurry, and others work."""
 _SHORTEST_PAUSE = 0.002
 _LONGEST_PAUSE = 0.25
 _CACHE_KIB = 24_000

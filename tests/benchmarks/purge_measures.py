@@ -1,5 +1,6 @@
 """What a purge of very many operations costs: time, its longest transaction, memory, the others' latency."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -45,6 +46,7 @@ def purge(database_url: str, rows: int, lines: int, samples: int) -> Purged:
     """Seed ``rows``, and purge them while the web worker is asked for operations. Raises CannotMeasure."""
     with prepared(MedimgrOnTheWeb, database_url) as site:
         site.seed(rows, lines)
+        os.sync()  # what was written to make them is no part of what follows
         site.log_in()
         site.start(site.worker())
         site.serve()

@@ -28,13 +28,6 @@ class UnknownTopic(StreamRefused):
     status = 400
 
 
-class BadTerms(StreamRefused):
-    """The request for a stream cannot be understood."""
-
-    code = "bad-stream-request"
-    status = 400
-
-
 class TooManyStreams(StreamRefused):
     """Too many streams are open."""
 

@@ -88,7 +88,7 @@ class Operation(models.Model):
         default=0, help_text="How many of its lane may run at a time when it is taken up; 0: any number."
     )
     attempt = models.PositiveSmallIntegerField(
-        default=1, help_text="The how-manieth try it is, counted along retry_of."
+        default=1, help_text="1 for the first try; each that repeats another is one more."
     )
 
     created_at = models.DateTimeField()

@@ -64,7 +64,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='operation',
             name='attempt',
-            field=models.PositiveSmallIntegerField(default=1, help_text='The how-manieth try it is, counted along retry_of.'),
+            field=models.PositiveSmallIntegerField(default=1, help_text='1 for the first try; each that repeats another is one more.'),
         ),
         migrations.AddField(
             model_name='operation',

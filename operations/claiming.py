@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Count, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from medimgr.events.log import publish_all
@@ -115,13 +115,15 @@ class _Limits:
 
     def count(self) -> None:
         """Count what runs. One query over what is RUNNING, which is never much."""
-        running = Operation.objects.filter(status=Status.RUNNING).filter(Q(kind__in=self.kinds) | ~Q(lane=""))
+        # Counted here: grouped by kind, SQLite walks through the whole table in the order of kinds, and
+        # does so while it holds the write lock.
+        running = Operation.objects.filter(status=Status.RUNNING).order_by().values_list("kind", "lane")
         self._running_kinds.clear()
         self._running_lanes.clear()
-        for kind, lane, count in running.order_by().values_list("kind", "lane").annotate(Count("pk")):
-            self._running_kinds[kind] += count
+        for kind, lane in running:
+            self._running_kinds[kind] += 1
             if lane:
-                self._running_lanes[lane] += count
+                self._running_lanes[lane] += 1
 
     def admit(self, kind: str, lane: str, lane_limit: int) -> bool:
         """Count one more in, if it may begin."""

@@ -4,6 +4,7 @@ django-environ reads and converts; this file adds what it lacks: collecting all 
 from files (``NAME_FILE``), and one message that names each variable, what is wrong and what to do.
 """
 
+import base64
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -105,6 +106,18 @@ class Environment:
             self._faults.append(f"{name} has characters that no header carries. Write letters and digits.")
         return value
 
+    def keys(self, name: str) -> tuple[str, ...]:
+        """Return the encryption keys in ``name`` or in the file ``name_FILE``: the first encrypts."""
+        found = tuple((self._secret_text(name) or "").replace(",", " ").split())
+        for number, key in enumerate(found, 1):
+            if not _is_fernet_key(key):
+                self._faults.append(
+                    f"{name}: key {number} of {len(found)} is none. Make one with: "
+                    "python manage.py workstations new-key"
+                )
+                return ()
+        return found
+
     def _secret_text(self, name: str) -> str | None:
         """Return the secret, None where its file cannot be read, which is a fault."""
         path = self.text(f"{name}_FILE")
@@ -144,6 +157,13 @@ class Environment:
             raise ImproperlyConfigured(
                 f"{len(self._faults)} setting(s) in the environment or .env are wrong:\n{lines}"
             )
+
+
+def _is_fernet_key(text: str) -> bool:
+    try:
+        return len(base64.urlsafe_b64decode(text)) == 32
+    except ValueError:
+        return False
 
 
 def default_node_name() -> str:

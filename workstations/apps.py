@@ -4,15 +4,17 @@ from django.apps import AppConfig
 
 
 class WorkstationsConfig(AppConfig):
-    """Registers the ``workstation`` topic and the operations on workstations."""
+    """Registers the topics ``workstation`` and ``emulator`` and the operations on workstations."""
 
     name = "workstations"
 
     def ready(self) -> None:
         """Declare what streams and operations this app has."""
         from medimgr.events.topics import register
-        from workstations import handlers
-        from workstations.models import Workstation
+        from workstations import chores, handlers
+        from workstations.models import Emulator, Workstation
 
         register("workstation", Workstation)
+        register("emulator", Emulator)
         handlers.register_kinds()
+        chores.register_chores()

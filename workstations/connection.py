@@ -8,6 +8,7 @@ import time
 from typing import NotRequired, TypedDict
 
 from workstations.models import Workstation
+from workstations.states import Reachability
 
 TIMEOUT_SECONDS = 5.0
 _NO_ROUTE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
@@ -28,7 +29,7 @@ class ConnectionTest(TypedDict):
 
 
 class _Failure(Exception):
-    def __init__(self, status: Workstation.Reachability, message: str) -> None:
+    def __init__(self, status: Reachability, message: str) -> None:
         self.status = status
         self.message = message
         super().__init__(message)
@@ -53,7 +54,7 @@ def test_connection(
         "connected": failure is None,
         "workstation_id": workstation.pk,
         "workstation_name": workstation.name,
-        "status": str(failure.status if failure else Workstation.Reachability.ONLINE),
+        "status": str(failure.status if failure else Reachability.ONLINE),
         "response_time_ms": round((time.monotonic() - begin) * 1000, 1),
     }
     if failure is not None:
@@ -62,7 +63,7 @@ def test_connection(
 
 
 def _connect(host: str, port: int, deadline: float, timeout: float) -> None:
-    offline = Workstation.Reachability.OFFLINE
+    offline = Reachability.OFFLINE
     silence = _Failure(
         offline,
         f"{host} did not answer on port {port} within {timeout:g} s. It is off, asleep, or a firewall drops "
@@ -94,7 +95,7 @@ def _connect(host: str, port: int, deadline: float, timeout: float) -> None:
             else:
                 reason = error.strerror or type(error).__name__
                 failure = _Failure(
-                    Workstation.Reachability.ERROR,
+                    Reachability.ERROR,
                     f"Connecting to {host} on port {port} failed: {reason}.",
                 )
     raise failure
@@ -112,7 +113,7 @@ def _resolve(host: str, port: int, deadline: float, timeout: float) -> list[_Add
             answers.put(error)
 
     threading.Thread(target=ask, name="resolve", daemon=True).start()
-    unknown = Workstation.Reachability.ERROR
+    unknown = Reachability.ERROR
     try:
         answer = answers.get(timeout=max(0.0, deadline - time.monotonic()))
     except queue.Empty:

@@ -23,6 +23,7 @@ from operations.purge_operation import carry_out
 from operations.states import Status
 from tests.operations.asking import service
 from tests.operations.rows import made
+from workstations.models import Change, Workstation
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -41,6 +42,7 @@ KEPT = {
     "monitoring.Dependency": "declared",
     "operations.ChoreRun": "one for each chore",
     "workstations.Workstation": "declared",
+    "workstations.Emulator": "one for each emulator that a workstation lists",
 }
 
 
@@ -102,6 +104,9 @@ GROWING: dict[str, Callable[[], Model]] = {
     "operations.Operation": operation,
     "operations.LogPart": lambda: LogPart.objects.create(operation=operation(), first=1, lines=[]),
     "operations.Batch": batch,
+    "workstations.Change": lambda: Change.objects.create(
+        workstation=Workstation.objects.create(name="w", host="w"), at=timezone.now() - LONG, what="status"
+    ),
     "sessions.Session": lambda: Session.objects.create(
         session_key="old", session_data="", expire_date=timezone.now() - LONG
     ),

@@ -1,0 +1,29 @@
+"""The chores of workstations."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from operations import chores
+from operations.chores import Chore
+from workstations.models import Change
+
+BATCH_SIZE = 1000
+
+
+def prune_changes(batch: int = BATCH_SIZE) -> str:
+    """Delete the history of workstations older than MEDIMGR_HISTORY_KEEP_DAYS, in short transactions."""
+    older_than = timezone.now() - timedelta(days=settings.MEDIMGR_HISTORY_KEEP_DAYS)
+    rows = Change.objects.filter(at__lt=older_than).order_by("at")
+    deleted = 0
+    while ids := list(rows.values_list("pk", flat=True)[:batch]):
+        with transaction.atomic():
+            deleted += Change.objects.filter(pk__in=ids).delete()[0]
+    return f"deleted {deleted} change(s)" if deleted else ""
+
+
+def register_chores() -> None:
+    """Declare the chores. Called once, when the app is ready."""
+    chores.register(Chore("workstations.history", 3600.0, prune_changes))

@@ -10,13 +10,13 @@ from django.utils import timezone
 from medimgr.events import topics
 from medimgr.events.log import last_event_id
 from medimgr.lib.access import may
-from medimgr.lib.redact import MASK, looks_secret
 from medimgr.lib.staff_page import staff_page
 from medimgr.lib.units import iso
 from operations import batch_cards, registry, rows
 from operations.chore_rows import attention, chore_rows
 from operations.exceptions import BadFilter
 from operations.models import ChoreRun, Operation
+from operations.parameter_words import parameter_words
 from operations.selection import COUNTED, Part, Selection
 from operations.states import ACTIVE, Status
 
@@ -115,10 +115,7 @@ def operation(request: HttpRequest, pk: int) -> HttpResponse:
         "operation": row,
         "row": rows.row(row),
         "batch": batch_cards.card_of(row.batch),
-        "parameters": [
-            (name, MASK if looks_secret(name, value) else value)
-            for name, value in sorted(row.parameters.items())
-        ],
+        "parameters": parameter_words(row.parameters),
         "retries": row.retries.order_by("pk"),
         "active": row.status in ACTIVE,
         "page_data": _page_data(request, event_id) | {"operation": row.public()},

@@ -13,9 +13,9 @@ def test_values_are_words() -> None:
     given = {
         "rolling": False,
         "force": True,
-        "keep_hours": 1.5,
+        "hours": 1.5,
         "titles": ["a", "b"],
-        "none": None,
+        "at": None,
         "some": [],
     }
     assert parameter_words(given) == [

@@ -1,10 +1,8 @@
-"""``services import`` and ``services export``: what changes, in words, and files written with care."""
+"""``services import``: what changes, in words."""
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from medimgr.lib.problems import Problem
 from monitoring.command_line import acting
 from monitoring.command_line.waiting import Say
 from monitoring.importers import importing, telling
@@ -12,13 +10,6 @@ from monitoring.importers.document import Remark
 from monitoring.importers.importing import Import
 from monitoring.importers.saving import Change
 from monitoring.models import Service
-
-
-class FileInTheWay(Problem):
-    """The file cannot be written."""
-
-    code = "file-in-the-way"
-    status = 409
 
 
 def told(changes: Sequence[Change], *, dry_run: bool, diff: bool = False) -> list[str]:
@@ -83,21 +74,3 @@ def left_alone(changes: Iterable[Change], node: str) -> list[str]:
     )
     others = [key for key in keys if key not in named]
     return [f"Not in the file and left as they are: {', '.join(others)}."] if others else []
-
-
-def write_file(path: Path, text: str, *, overwrite: bool) -> None:
-    """Write ``text`` to ``path``, readable for its owner alone, whole or not at all. Raises FileInTheWay."""
-    if path.exists() and not overwrite:
-        raise FileInTheWay(f"{path} exists already. Give --overwrite to replace it, or another name.")
-    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.replace(draft, path)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise FileInTheWay(f"{path} cannot be written: {error.strerror}.") from None

@@ -8,10 +8,10 @@ from typing import Any
 from django.core.management.color import Style
 from django.utils import timezone
 
+from medimgr.lib.text_columns import Paint, aligned
 from monitoring import wording
 from monitoring.attention import sentence, troubles
 from monitoring.command_line.selection import named
-from monitoring.command_line.table import Paint, aligned
 from monitoring.snapshot import services_snapshot
 from monitoring.states import State
 

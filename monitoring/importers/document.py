@@ -3,8 +3,6 @@
 From here on all formats are alike: ``saving`` checks, compares and saves a Document.
 """
 
-import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -102,11 +100,3 @@ class Document:
 def defaults() -> dict[str, Any]:
     """Return a value for every field, as a service has it whose file says nothing."""
     return {name: model_field.get_default() for name, model_field in FIELDS.items()}
-
-
-def dotted(path: tuple[str, ...]) -> str:
-    """Return a path of keys as TOML writes it."""
-    return ".".join(
-        part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else json.dumps(part, ensure_ascii=False)
-        for part in path
-    )

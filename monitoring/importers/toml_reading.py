@@ -1,9 +1,9 @@
 """Reads a file of declarations into plain data and finds every fault of its form. Touches no database."""
 
-import re
-import tomllib
 from typing import Any
 
+from medimgr.lib.toml_lines import Lines
+from medimgr.lib.toml_text import dotted, parsed
 from monitoring.importers.document import (
     DEPENDS_ON,
     TABLE,
@@ -11,28 +11,19 @@ from monitoring.importers.document import (
     Place,
     Written,
     defaults,
-    dotted,
 )
 from monitoring.importers.faults import Fault, ImportProblem
 from monitoring.importers.sources import Source
-from monitoring.importers.toml_lines import Lines
 from monitoring.importers.toml_types import ENV_KEPT, resolved, type_fault
 from monitoring.states import Condition
-
-_SYNTAX = re.compile(r"(?P<what>.*) \((?:at line (?P<line>\d+), column (?P<column>\d+)|at end of document)\)")
 
 
 def read(source: Source) -> Document:
     """Read a text, collecting faults. Raises ImportProblem where it is no TOML."""
     file, text = source.name, source.text
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ImportProblem(file, [_syntax_fault(file, text, str(error))]) from None
-    except RecursionError:
-        raise ImportProblem(file, [Fault(file, 0, "", "Its values are nested too deep.")]) from None
-    except ValueError as error:  # such as a number with thousands of digits
-        raise ImportProblem(file, [Fault(file, 0, "", f"It cannot be read: {error}.")]) from None
+    content = parsed(file, text)
+    if isinstance(content, Fault):
+        raise ImportProblem(file, [content])
     lines = Lines(text)
     document = Document(file, lambda path: Place(file, lines.of(*path), dotted(path)))
     for name in content:
@@ -47,15 +38,6 @@ def read(source: Source) -> Document:
         for key, table in tables.items():
             _read_service(document, key, table)
     return document
-
-
-def _syntax_fault(file: str, text: str, message: str) -> Fault:
-    found = _SYNTAX.fullmatch(message)
-    if found is None:
-        return Fault(file, 0, "", f"This is no valid TOML: {message}.")
-    line = int(found["line"] or text.rstrip().count("\n") + 1)
-    column = f" (column {found['column']})" if found["column"] else ""
-    return Fault(file, line, "", f"This is no valid TOML: {found['what']}{column}.")
 
 
 def _read_service(document: Document, key: str, table: Any) -> None:

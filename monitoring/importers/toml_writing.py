@@ -1,12 +1,11 @@
 """Writes services in the format that ``toml`` imports: importing an export changes nothing."""
 
-import json
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from medimgr.lib.redact import looks_secret
-from monitoring.importers.document import DEPENDS_ON, FIELDS, TABLE, dotted
+from medimgr.lib.toml_text import dotted, written
+from monitoring.importers.document import DEPENDS_ON, FIELDS, TABLE
 from monitoring.importers.toml_types import ENV_KEPT, general
 from monitoring.models import Service, ServiceQuerySet
 
@@ -46,11 +45,11 @@ def _table(service: Service, without_secrets: bool) -> str:
     lines = [f"[{dotted(path)}]"]
     subtables: list[str] = []
     for name, value in _values(service, without_secrets):
-        line = f"{name} = {_written(value)}"
+        line = f"{name} = {written(value)}"
         if isinstance(value, dict) and len(line) > LONGEST_LINE:
             subtables.append(_subtable((*path, name), value))
         elif isinstance(value, list) and len(line) > LONGEST_LINE:
-            lines += [f"{name} = [", *(f"    {_written(item)}," for item in value), "]"]
+            lines += [f"{name} = [", *(f"    {written(item)}," for item in value), "]"]
         else:
             lines.append(line)
     return "\n".join([*lines, *subtables]) + "\n"
@@ -74,22 +73,4 @@ def _values(service: Service, without_secrets: bool) -> Iterable[tuple[str, Any]
 
 
 def _subtable(path: tuple[str, ...], table: Mapping[str, Any]) -> str:
-    return "\n".join([f"[{dotted(path)}]", *(f"{dotted((n,))} = {_written(v)}" for n, v in table.items())])
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return _quoted(value)
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{dotted((n,))} = {_written(v)}" for n, v in value.items()) + " }"
-    if isinstance(value, list):
-        return "[" + ", ".join(_written(item) for item in value) + "]"
-    # 5.0 seconds read better as 5, and are the same to the importer.
-    return repr(int(value)) if isinstance(value, float) and value.is_integer() else repr(value)
-
-
-def _quoted(text: str) -> str:
-    # JSON's escapes are TOML's, but for DEL, which JSON lets stand.
-    return re.sub("\x7f", r"\\u007f", json.dumps(text, ensure_ascii=False))
+    return "\n".join([f"[{dotted(path)}]", *(f"{dotted((n,))} = {written(v)}" for n, v in table.items())])

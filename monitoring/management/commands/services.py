@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError
 
+from medimgr.lib.private_file import write_private_file
 from medimgr.lib.problems import Problem
 from monitoring.actions import Verb
 from monitoring.command_line import acting, arguments, importing, log_tail, scaling, selection, status
@@ -135,7 +136,7 @@ class Command(BaseCommand):
         services = Service.objects.on(self._known_node(options)).order_by("group", "priority", "key")
         text = export_services(services, without_secrets=options["without_secrets"])
         if options["file"]:
-            importing.write_file(Path(options["file"]), text, overwrite=options["overwrite"])
+            write_private_file(Path(options["file"]), text, overwrite=options["overwrite"])
         else:
             self._write(text)
         secrets = [] if options["without_secrets"] else secret_variables(services)

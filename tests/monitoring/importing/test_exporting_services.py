@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from medimgr.events.models import Event
+from medimgr.lib.toml_lines import Lines
 from monitoring.importers import placeholders
 from monitoring.importers.toml import import_services
-from monitoring.importers.toml_lines import Lines
 from monitoring.importers.toml_writing import export_services, secret_variables
 from monitoring.models import Dependency, Service
 from tests.factories import make_service

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.importers.toml_lines import Lines
+from medimgr.lib.toml_lines import Lines
 
 TEXT = '''\
 # services.commented = 1

@@ -1,17 +1,17 @@
 """Whether a workstation's WinRM listener can be reached: one TCP connect, nothing sent."""
 
-import errno
 import queue
 import socket
 import threading
 import time
 from typing import NotRequired, TypedDict
 
+from workstations.connect_failures import failed, silence, status_after, unknown_name, unresolved
+from workstations.exceptions import RemoteFailure
 from workstations.models import Workstation
 from workstations.states import Reachability
 
 TIMEOUT_SECONDS = 5.0
-_NO_ROUTE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 
 _Address = tuple[socket.AddressFamily, tuple[str | int, ...] | tuple[int, bytes]]
 
@@ -28,13 +28,6 @@ class ConnectionTest(TypedDict):
     error_message: NotRequired[str]
 
 
-class _Failure(Exception):
-    def __init__(self, status: Reachability, message: str) -> None:
-        self.status = status
-        self.message = message
-        super().__init__(message)
-
-
 def test_connection(
     workstation: Workstation,
     timeout: float = TIMEOUT_SECONDS,  # noqa: PT028 (its name is the contract's; it is no pytest test)
@@ -45,31 +38,25 @@ def test_connection(
     told apart in ``error_message``, each with what to look at.
     """
     begin = time.monotonic()
-    failure: _Failure | None = None
+    failure: RemoteFailure | None = None
     try:
         _connect(workstation.host, workstation.port, begin + timeout, timeout)
-    except _Failure as found:
+    except RemoteFailure as found:
         failure = found
     result: ConnectionTest = {
         "connected": failure is None,
         "workstation_id": workstation.pk,
         "workstation_name": workstation.name,
-        "status": str(failure.status if failure else Reachability.ONLINE),
+        "status": str(status_after(failure) if failure else Reachability.ONLINE),
         "response_time_ms": round((time.monotonic() - begin) * 1000, 1),
     }
     if failure is not None:
-        result["error_message"] = failure.message
+        result["error_message"] = failure.detail
     return result
 
 
 def _connect(host: str, port: int, deadline: float, timeout: float) -> None:
-    offline = Reachability.OFFLINE
-    silence = _Failure(
-        offline,
-        f"{host} did not answer on port {port} within {timeout:g} s. It is off, asleep, or a firewall drops "
-        "the connection.",
-    )
-    failure = silence
+    failure: RemoteFailure = silence(host, port, timeout)
     for family, address in _resolve(host, port, deadline, timeout):
         left = deadline - time.monotonic()
         if left <= 0:
@@ -79,25 +66,8 @@ def _connect(host: str, port: int, deadline: float, timeout: float) -> None:
                 probe.settimeout(left)
                 probe.connect(address)
             return
-        except TimeoutError:
-            failure = silence
-        except ConnectionRefusedError:
-            failure = _Failure(
-                offline,
-                f"{host} is up, but refuses connections on port {port}: WinRM does not listen there. "
-                "Run 'winrm quickconfig' on it, or check the port.",
-            )
         except OSError as error:
-            if error.errno in _NO_ROUTE:
-                failure = _Failure(
-                    offline, f"There is no route to {host}. Check its address and the network."
-                )
-            else:
-                reason = error.strerror or type(error).__name__
-                failure = _Failure(
-                    Reachability.ERROR,
-                    f"Connecting to {host} on port {port} failed: {reason}.",
-                )
+            failure = failed(error, host, port, timeout)
     raise failure
 
 
@@ -113,12 +83,10 @@ def _resolve(host: str, port: int, deadline: float, timeout: float) -> list[_Add
             answers.put(error)
 
     threading.Thread(target=ask, name="resolve", daemon=True).start()
-    unknown = Reachability.ERROR
     try:
         answer = answers.get(timeout=max(0.0, deadline - time.monotonic()))
     except queue.Empty:
-        message = f"The name {host} was not resolved within {timeout:g} s. Check the name server."
-        raise _Failure(unknown, message) from None
+        raise unresolved(host, timeout) from None
     if isinstance(answer, Exception):
-        raise _Failure(unknown, f"The name {host} is not known. Check its spelling and the name server.")
+        raise unknown_name(host)
     return answer

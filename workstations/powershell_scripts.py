@@ -35,7 +35,7 @@ $answer = @{
     load_percent = if ($null -eq $load) { $null } else { [int]$load }
   }
   memory = @{
-    total_bytes = [long]$os.TotalVisibleMemorySize * 1KB; free_bytes = [long]$os.FreePhysicalMemory * 1KB
+    total_bytes = [long]$os.TotalVisibleMemorySize * 1024; free_bytes = [long]$os.FreePhysicalMemory * 1024
   }
   disks = @(Get-CimInstance Win32_LogicalDisk -Filter 'DriveType=3' | ForEach-Object { @{
     name = $_.DeviceID; label = "$($_.VolumeName)"
@@ -98,8 +98,8 @@ $answer = @{
 EMULATOR_CONFIGS = r"""
 $answer = @{ configs = @(
   Get-ChildItem -LiteralPath (Join-Path $given.folder 'vms\config') -Filter 'leidian*.config' |
-    Where-Object { $_.BaseName -match '^leidian(\d+)$' } | ForEach-Object {
-      $one = @{ index = [int]$Matches[1] }
+    Where-Object { $_.BaseName -match '^leidian\d+$' } | ForEach-Object {
+      $one = @{ index = [int]($_.BaseName -replace '^leidian') }
       try {
         $said = Get-Content -LiteralPath $_.FullName -Raw -Encoding UTF8 | ConvertFrom-Json
         $one.cpu = $said.'advancedSettings.cpuCount'

@@ -115,6 +115,13 @@ class EmulatorChanged(RemoteFailure):
     code = "emulator-changed"
 
 
+class BadWorkstation(Problem):
+    """The workstation can't be declared so."""
+
+    code = "bad-workstation"
+    status = 422
+
+
 class UnknownWorkstation(Problem):
     """There is no such workstation."""
 

@@ -53,6 +53,18 @@ def resealed(token: str) -> str:
     return sealed(unsealed(token))
 
 
+def is_newest(token: str) -> bool:
+    """Return whether the first key opens ``token``. No query. Raises NoKey."""
+    from cryptography.fernet import Fernet, InvalidToken
+
+    _keys()  # raises where there is none
+    try:
+        Fernet(settings.MEDIMGR_ENCRYPTION_KEYS[0]).decrypt(token.encode())
+    except InvalidToken:
+        return False
+    return True
+
+
 def new_key() -> str:
     """Return a new random key, as ``MEDIMGR_ENCRYPTION_KEYS`` takes it."""
     from cryptography.fernet import Fernet

@@ -1,6 +1,5 @@
 """The workstations that operators declare, and what is known of them."""
 
-import codecs
 import re
 from collections.abc import Collection
 from typing import Any
@@ -12,6 +11,7 @@ from django.db import models, transaction
 from medimgr.events.log import publish
 from medimgr.lib.sealing import sealed, unsealed
 from workstations.access import Access
+from workstations.certificates import certificate_fault
 from workstations.states import Auth, Launch, Reachability
 
 DEFAULT_LDCONSOLE = r"C:\LDPlayer\LDPlayer9\ldconsole.exe"
@@ -153,11 +153,14 @@ class Workstation(models.Model):
             faults["host"] = "Write a host name or an address, without a scheme, a port or spaces."
         if self.code_page:
             try:
-                codecs.lookup(self.code_page)
+                b"ok".decode(self.code_page)  # nothing at all would be decoded by any
             except (LookupError, ValueError):
                 faults["code_page"] = (
                     f"There is no code page {self.code_page!r}. Write one as cp1258 or cp850."
                 )
+        certificates = certificate_fault(self.ca_certificates)
+        if certificates:
+            faults["ca_certificates"] = certificates
         path = self.ldconsole_path
         if not re.fullmatch(r"[A-Za-z]:[\\/][^<>:\"|?*\x00-\x1f]*[\\/][^<>:\"|?*\x00-\x1f\\/]+\.exe", path):
             faults["ldconsole_path"] = f"Write the whole path of the program, as {DEFAULT_LDCONSOLE}."

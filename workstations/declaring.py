@@ -1,0 +1,156 @@
+"""Declares workstations and changes their declaration: the one way in for admin, API, file and command.
+
+Only what was changed is written: what polling and operations store meanwhile stays as it is.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from workstations.exceptions import BadWorkstation, UnknownWorkstation
+from workstations.models import Change, Workstation
+from workstations.passwords import check_password
+from workstations.states import Reachability
+
+DECLARED = (
+    "name",
+    "host",
+    "port",
+    "tls",
+    "ca_certificates",
+    "auth",
+    "username",
+    "ldconsole_path",
+    "code_page",
+    "launch",
+    "desktop_user",
+    "boot_seconds",
+    "concurrency",
+    "tags",
+    "polled",
+)
+"""What people say of a workstation, but for its password."""
+_WHERE = frozenset({"host", "port"})
+_HOW = frozenset({"tls", "ca_certificates", "auth", "username", "password_sealed"})
+
+
+def declare(fields: Mapping[str, Any], password: str = "") -> Workstation:
+    """Store a new workstation. Raises BadWorkstation naming every fault, BadPassword, NoKey. Four queries."""
+    workstation = Workstation(**fields)
+    check_password(password)
+    check(workstation)
+    workstation.set_password(password)
+    _save(workstation, None)
+    return workstation
+
+
+def redeclare(workstation_id: int, fields: Mapping[str, Any], password: str | None = None) -> Workstation:
+    """Change ``fields`` of a workstation and return it; ``password``: None keeps it, empty takes it away.
+
+    Where it is looked for elsewhere from now on, what was known of it is forgotten; where it is reached
+    another way, it is asked at once. Raises UnknownWorkstation, BadWorkstation naming every fault,
+    BadPassword, NoKey. Six queries at most, in one transaction.
+    """
+    if password is not None:
+        check_password(password)
+    with transaction.atomic():
+        rows = Workstation.objects.all()
+        if connection.features.has_select_for_update:
+            rows = rows.select_for_update()
+        workstation = rows.filter(pk=workstation_id).first()
+        if workstation is None:
+            raise UnknownWorkstation(f"There is no workstation {workstation_id} any more.")
+        apply(workstation, fields, password)
+    return workstation
+
+
+def apply(workstation: Workstation, fields: Mapping[str, Any], password: str | None = None) -> set[str]:
+    """Do what :func:`redeclare` does to a row of the caller's transaction; return what was written."""
+    changed = {name for name, value in fields.items() if getattr(workstation, name) != value}
+    for name in changed:
+        setattr(workstation, name, fields[name])
+    check(workstation)
+    if password is not None and (password or workstation.has_password):
+        workstation.set_password(password)
+        changed.add("password_sealed")
+    if changed:
+        _save(workstation, changed)
+    return changed
+
+
+def check(workstation: Workstation) -> None:
+    """Raise BadWorkstation with all that is wrong with a declaration. Two queries."""
+    errors = faults(workstation)
+    if errors:
+        told = " ".join(f"{name}: {' '.join(texts)}" for name, texts in sorted(errors.items()))
+        raise BadWorkstation(f"The workstation can't be declared so. {told}", errors=errors)
+
+
+def faults(workstation: Workstation) -> dict[str, list[str]]:
+    """Return what is wrong with a declaration, by field. Two queries."""
+    return own_faults(workstation) | duplicates(workstation)
+
+
+def own_faults(workstation: Workstation) -> dict[str, list[str]]:
+    """Return what is wrong with a declaration whatever others there are, by field. No query."""
+    try:
+        workstation.clean_fields()
+    except ValidationError as error:
+        return {
+            ("workstation" if name == NON_FIELD_ERRORS else name): list(dict.fromkeys(texts))
+            for name, texts in error.message_dict.items()
+        }
+    return {}
+
+
+def duplicates(workstation: Workstation) -> dict[str, list[str]]:
+    """Return what this declaration would have in common with another one's, by field. Two queries."""
+    found: dict[str, list[str]] = {}
+    others = Workstation.objects.exclude(pk=workstation.pk)
+    if others.filter(name=workstation.name).exists():
+        found["name"] = [f"There is a workstation called {workstation.name!r} already."]
+    same = others.filter(host__iexact=workstation.host, port=workstation.port).first()
+    if same is not None:
+        found["host"] = [taken(workstation, same.name)]
+    return found
+
+
+def taken(workstation: Workstation, other: str) -> str:
+    """Return in words that ``other`` has the listener of ``workstation``. Pure."""
+    return f"{workstation.host}, port {workstation.port}, is {other} already. Each is declared once."
+
+
+def _save(workstation: Workstation, changed: set[str] | None) -> None:
+    written: Iterable[str] | None = None
+    with transaction.atomic():
+        if changed is not None:
+            written = changed | _forget(workstation, changed)
+        try:
+            with transaction.atomic():
+                workstation.save(update_fields=written) if written else workstation.save(force_insert=True)
+        except IntegrityError:  # somebody declared the same at the same moment
+            errors = duplicates(workstation)
+            raise BadWorkstation("Somebody has just declared the same.", errors=errors) from None
+
+
+def _forget(workstation: Workstation, changed: set[str]) -> set[str]:
+    """Forget what was found out by another way than from now on; return what that changes besides."""
+    forgotten: dict[str, Any] = {}
+    if changed & (_WHERE | _HOW):
+        forgotten |= {"failures": 0, "next_probe_at": None}
+    if changed & _WHERE:
+        before = workstation.status
+        forgotten |= {"status": Reachability.UNKNOWN.value, "last_error": "", "error_code": ""}
+        forgotten |= {"system": None, "host_check": None}
+        if before != Reachability.UNKNOWN:
+            now = timezone.now()
+            forgotten["status_since"] = now
+            Change.objects.create(
+                workstation=workstation, at=now, what="status", before=before, after=Reachability.UNKNOWN
+            )
+    for name, value in forgotten.items():
+        setattr(workstation, name, value)
+    return set(forgotten)

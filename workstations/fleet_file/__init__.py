@@ -1,0 +1,1 @@
+"""The fleet as a TOML file: what is declared of each workstation, without any secret."""

@@ -10,19 +10,21 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, connections
 from django.db.models import Case, DateTimeField, F, Value, When
 from django.utils import timezone
 
+from operations.clock_jumps import ClockJumps
 from operations.exceptions import UnknownChore
 from operations.models import ChoreRun
 
 logger = logging.getLogger(__name__)
 
 LEASE_SECONDS = 30.0
+RENEW_SECONDS = LEASE_SECONDS / 6
 LOOK_SECONDS = 1.0
 _AHEAD_SECONDS = 60.0
 """So far the clocks of two machines may differ."""
@@ -41,14 +43,25 @@ class Chore:
     name: str
     every_seconds: float
     run: Callable[[], str | None]
+    steady: bool = False
+    """Begun every so many seconds, however long it takes: at the multiples of ``every_seconds`` of the wall
+    clock. Else that many seconds after its end."""
 
     @property
     def does(self) -> str:
         """Return in a sentence what it does; empty where its function does not say."""
         return (inspect.getdoc(self.run) or "").partition("\n")[0]
 
+    def next_after(self, now: datetime) -> datetime:
+        """Return when it is due next where it has ended at ``now``."""
+        wait = self.every_seconds
+        if self.steady:
+            wait -= now.timestamp() % self.every_seconds
+        return now + timedelta(seconds=wait)
+
 
 _chores: dict[str, Chore] = {}
+_in_hand = threading.local()
 
 
 def register(chore: Chore) -> None:
@@ -64,6 +77,14 @@ def unregister(name: str) -> None:
 def all_chores() -> dict[str, Chore]:
     """Return every chore by name."""
     return dict(_chores)
+
+
+def stopping() -> threading.Event:
+    """Return what is set once the chore that this thread runs is to end, since its worker stops.
+
+    A chore that takes long looks at it, or waits with it. In a thread that runs none it is never set.
+    """
+    return getattr(_in_hand, "stopping", None) or threading.Event()
 
 
 def take_due(owner: str, chores: dict[str, Chore]) -> list[Chore]:
@@ -86,7 +107,7 @@ def take_due(owner: str, chores: dict[str, Chore]) -> list[Chore]:
         )
         if row.owner and row.lease_until is not None and row.lease_until >= now:
             if row.lease_until > now + timedelta(seconds=LEASE_SECONDS + _AHEAD_SECONDS):
-                # Whoever holds it renews it within a second, if he lives.
+                # Whoever holds it renews it within seconds, if he lives.
                 as_read.update(lease_until=now + timedelta(seconds=LEASE_SECONDS))
             continue
         latest = now + timedelta(seconds=chores[name].every_seconds + _AHEAD_SECONDS)
@@ -156,7 +177,7 @@ def give_back(chore: Chore, owner: str, values: Mapping[str, Any]) -> None:
     # It was taken when it was due: a later time means that somebody has asked for a run since.
     next_at = Case(
         When(next_at__gt=F("started_at"), then=F("next_at")),
-        default=Value(timezone.now() + timedelta(seconds=chore.every_seconds)),
+        default=Value(chore.next_after(timezone.now())),
         output_field=DateTimeField(),
     )
     ChoreRun.objects.filter(name=chore.name, owner=owner).update(
@@ -174,6 +195,8 @@ class ChoreRunner(threading.Thread):
         self._look_seconds = look_seconds
         self._ended = threading.Event()
         self._running: dict[str, threading.Thread] = {}
+        self._renewed_at = float("-inf")
+        self._clock = ClockJumps()
 
     def end(self, grace_seconds: float) -> None:
         """Start nothing more; wait for running chores, but not longer than the grace.
@@ -194,7 +217,7 @@ class ChoreRunner(threading.Thread):
         while not self._ended.is_set():
             try:
                 self._running = {name: t for name, t in self._running.items() if t.is_alive()}
-                renew(self._owner, list(self._running))
+                self._renew()
                 idle = {n: chore for n, chore in all_chores().items() if n not in self._running}
                 for chore in take_due(self._owner, idle):
                     thread = threading.Thread(
@@ -214,7 +237,15 @@ class ChoreRunner(threading.Thread):
             self._ended.wait(self._look_seconds)
         connections.close_all()
 
+    def _renew(self) -> None:
+        # A write, so not at each look; but at once where the clock was set, since all leases went along.
+        now = time.monotonic()
+        if self._clock.seconds() or now - self._renewed_at >= RENEW_SECONDS:
+            renew(self._owner, list(self._running))
+            self._renewed_at = now
+
     def _run_one(self, chore: Chore) -> None:
+        _in_hand.stopping = self._ended
         # While this thread lives the lease is renewed, so nobody else takes the chore meanwhile.
         told = False
         values = _done(chore, self._owner)

@@ -108,6 +108,10 @@ class _Limits:
         self.kinds = kinds
         self._running_kinds: Counter[str] = Counter()
         self._running_lanes: Counter[str] = Counter()
+        self._least: dict[str, int] = {}
+        """The smallest limit of what runs in a lane."""
+        self._held_back: set[str] = set()
+        """Lanes in which something waits for room: whatever is behind it waits too, or it would for ever."""
 
     @classmethod
     def declared(cls) -> "_Limits":
@@ -117,23 +121,32 @@ class _Limits:
         """Count what runs. One query over what is RUNNING, which is never much."""
         # Counted here: grouped by kind, SQLite walks through the whole table in the order of kinds, and
         # does so while it holds the write lock.
-        running = Operation.objects.filter(status=Status.RUNNING).order_by().values_list("kind", "lane")
+        rows = Operation.objects.filter(status=Status.RUNNING).order_by()
+        running = rows.values_list("kind", "lane", "lane_limit")
         self._running_kinds.clear()
         self._running_lanes.clear()
-        for kind, lane in running:
-            self._running_kinds[kind] += 1
-            if lane:
-                self._running_lanes[lane] += 1
+        self._least.clear()
+        self._held_back.clear()
+        for kind, lane, lane_limit in running:
+            self._count_in(kind, lane, lane_limit)
 
-    def admit(self, kind: str, lane: str, lane_limit: int) -> bool:
-        """Count one more in, if it may begin."""
-        if kind in self.kinds and self._running_kinds[kind] >= self.kinds[kind]:
-            return False
-        if lane and lane_limit and self._running_lanes[lane] >= lane_limit:
-            return False
+    def _count_in(self, kind: str, lane: str, lane_limit: int) -> None:
         self._running_kinds[kind] += 1
         if lane:
             self._running_lanes[lane] += 1
+            if lane_limit:
+                self._least[lane] = min(lane_limit, self._least.get(lane, lane_limit))
+
+    def admit(self, kind: str, lane: str, lane_limit: int) -> bool:
+        """Count one more in, if it may begin. Asked in the order in which they wait."""
+        if lane in self._held_back or (kind in self.kinds and self._running_kinds[kind] >= self.kinds[kind]):
+            return False
+        # The limit of a lane is the smallest of what runs in it and what wants to begin.
+        limits = [limit for limit in (lane_limit, self._least.get(lane, 0)) if limit]
+        if lane and limits and self._running_lanes[lane] >= min(limits):
+            self._held_back.add(lane)
+            return False
+        self._count_in(kind, lane, lane_limit)
         return True
 
     def fitting(self, rows: OperationQuerySet) -> OperationQuerySet:
@@ -141,10 +154,10 @@ class _Limits:
         full = [kind for kind, most in self.kinds.items() if self._running_kinds[kind] >= most]
         if full:
             rows = rows.exclude(kind__in=full)
-        # A row carries the limit of its lane as it was when it was asked for, so rows in a lane may differ.
-        for lane, count in self._running_lanes.items():
-            rows = rows.exclude(lane=lane, lane_limit__gt=0, lane_limit__lte=count)
-        return rows
+        # Of a lane with room for some: which of its rows fits is told by the first of them, see admit().
+        shut = {lane for lane, least in self._least.items() if self._running_lanes[lane] >= least}
+        shut |= self._held_back
+        return rows.exclude(lane__in=shut) if shut else rows
 
     def pick(self, queue: str, now: datetime, limit: int) -> list[int]:
         """Return the ids of the first ``limit`` that may begin, and count them in.

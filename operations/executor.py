@@ -141,6 +141,8 @@ class Executor:
                     self._wait_for_room()
                     continue
                 began = time.monotonic()
+                # Before the claim too: what ends between the two may be what the others waited for.
+                at_work = bool(self.held())
                 got = claiming.take(
                     self._queue_name,
                     self.owner,
@@ -160,9 +162,10 @@ class Executor:
                 if got.operations:
                     continue
                 if drain:
-                    if not self.held():
+                    if not at_work:
                         return
-                    self._wait_for_room()
+                    if self.held():
+                        self._wait_for_room()
                     continue
                 # A look over many that are all at their limits takes a while; every commit would ask for one.
                 took = time.monotonic() - began

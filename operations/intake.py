@@ -290,7 +290,7 @@ def set_times(wanted: Operation, kind: Kind) -> None:
     """Let ``wanted`` be asked for now, and begin when it is to. No query."""
     wanted.created_at = timezone.now()
     wanted.run_after = max(wanted.run_after or wanted.created_at, wanted.created_at)
-    wanted.deadline_at = wanted.run_after + timedelta(seconds=kind.deadline_seconds)
+    wanted.deadline_at = wanted.run_after + timedelta(seconds=kind.longest_wait)
 
 
 def _insert(wanted: Operation, kind: Kind) -> bool:

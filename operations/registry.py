@@ -46,6 +46,9 @@ class Kind:
     verb: str
     parameters: type[BaseModel] = NoParameters
     deadline_seconds: float = 300.0
+    """How long it may take from its begin; and how long it may wait for that, unless ``waiting_seconds``."""
+    waiting_seconds: float = 0.0
+    """How long it may wait for its turn: where many wait in one lane, longer than each of them takes."""
     supersedes: frozenset[str] = frozenset()
     """Kinds whose waiting operation on the same target this one replaces."""
     preempts: frozenset[str] = frozenset()
@@ -70,6 +73,11 @@ class Kind:
     """The queue for a target; asked again at a retry, since a service may have moved to another node."""
     handler: "Callable[[Job], None] | None" = field(default=None, compare=False)
     """What the operations worker calls. None: a supervisor carries it out."""
+
+    @property
+    def longest_wait(self) -> float:
+        """Return for how many seconds it may wait until it begins."""
+        return self.waiting_seconds or self.deadline_seconds
 
     @property
     def target_type(self) -> str:

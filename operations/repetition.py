@@ -84,7 +84,7 @@ def _like(old: Operation, kind: Kind) -> Operation | None:
         lane_limit=lane_limit,
         created_at=now,
         run_after=now,
-        deadline_at=now + timedelta(seconds=kind.deadline_seconds),
+        deadline_at=now + timedelta(seconds=kind.longest_wait),
     )
     follow(old, new, kind)
     return new

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from math import floor
 
-from operations import registry
+from operations import queues, registry
 from operations.exceptions import UnknownKind
 from operations.models import Operation
 from operations.requester import Requester
@@ -41,6 +41,13 @@ def deadline_seconds(kind: str) -> float:
         return DEFAULT_DEADLINE_SECONDS
 
 
+def _longest_wait(kind: str) -> float:
+    try:
+        return registry.get(kind).longest_wait
+    except UnknownKind:
+        return DEFAULT_DEADLINE_SECONDS
+
+
 def name(operation: Operation) -> str:
     """Return an operation as a noun: ``Operation 17 (Restart service:backend)``."""
     return f"Operation {operation.pk} ({label(operation.kind)} {operation.target})"
@@ -55,7 +62,7 @@ def server(queue: str) -> str:
     """Return who serves ``queue``: ``supervisor of node alpha`` or ``operations worker``."""
     if queue.startswith("node:"):
         return f"supervisor of node {queue.removeprefix('node:')}"
-    return "operations worker" if queue == registry.WORKER_QUEUE else f"server of queue {queue}"
+    return "operations worker" if queues.served(queue) else f"server of queue {queue}"
 
 
 def remedy(queue: str) -> str:
@@ -99,9 +106,10 @@ def lease_lost(operation: Operation) -> str:
 
 def timed_out(operation: Operation) -> str:
     """Return why an active operation ran out of time."""
-    allowed = f"{deadline_seconds(operation.kind):g} s"
     if operation.status == Status.PENDING:
-        return f"No {server(operation.queue)} took it within {allowed}. {remedy(operation.queue)}"
+        waited = f"{_longest_wait(operation.kind):g} s"
+        return f"No {server(operation.queue)} took it within {waited}. {remedy(operation.queue)}"
+    allowed = f"{deadline_seconds(operation.kind):g} s"
     return f"It did not end within {allowed} of its start. Look at the target before asking again."
 
 

@@ -11,10 +11,11 @@ class WorkstationsConfig(AppConfig):
     def ready(self) -> None:
         """Declare what streams and operations this app has."""
         from medimgr.events.topics import register
-        from workstations import chores, handlers
+        from workstations import chores, error_words, handlers
         from workstations.models import Emulator, Workstation
 
         register("workstation", Workstation)
         register("emulator", Emulator)
         handlers.register_kinds()
+        error_words.declare()
         chores.register_chores()

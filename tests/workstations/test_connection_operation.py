@@ -17,7 +17,7 @@ from operations.requester import Requester
 from operations.states import Status
 from tests.running import free_port
 from workstations import connection
-from workstations.handlers import TEST_CONNECTION, record, request_test
+from workstations.handlers import QUEUE, TEST_CONNECTION, record, request_test
 from workstations.models import Workstation
 
 pytestmark = pytest.mark.both_databases
@@ -33,7 +33,7 @@ def test_a_reachable_workstation_is_online_and_published() -> None:
         workstation = make(listener.getsockname()[1])
         asked = request_test(workstation, Requester("alice", "api"))
         assert (asked.target, asked.kind) == (f"workstation:{workstation.pk}", TEST_CONNECTION)
-        Executor().run(drain=True)
+        Executor(queue_name=QUEUE).run(drain=True)
     asked.refresh_from_db()
     workstation.refresh_from_db()
     assert (asked.status, asked.progress_done) == (Status.SUCCESS, 1)
@@ -47,7 +47,7 @@ def test_a_reachable_workstation_is_online_and_published() -> None:
 def test_an_unreachable_workstation_is_a_failed_operation_that_says_why() -> None:
     workstation = make(free_port())
     asked = request_test(workstation, Requester("alice", "api"))
-    Executor().run(drain=True)
+    Executor(queue_name=QUEUE).run(drain=True)
     asked.refresh_from_db()
     workstation.refresh_from_db()
     assert (asked.status, asked.error_code) == (Status.FAILED, "workstation-offline")
@@ -61,7 +61,7 @@ def test_the_time_of_a_status_is_that_of_its_change() -> None:
     moments = []
     for _ in range(2):
         request_test(workstation, Requester("alice", "api"))
-        Executor().run(drain=True)
+        Executor(queue_name=QUEUE).run(drain=True)
         workstation.refresh_from_db()
         moments.append(workstation.status_since)
     assert moments[0] == moments[1]

@@ -1,0 +1,1 @@
+"""What ``manage.py workstations`` is made of."""

@@ -12,6 +12,7 @@ class WorkstationsConfig(AppConfig):
         """Declare what streams and operations this app has."""
         from medimgr.events.topics import register
         from workstations import chores, error_words, handlers
+        from workstations.checks import check_passwords_can_be_read  # noqa: F401  (registers itself)
         from workstations.models import Emulator, Workstation
 
         register("workstation", Workstation)

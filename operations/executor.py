@@ -75,6 +75,8 @@ class Executor:
         self._crew = Crew(threads, self._work)
         self._ends = EndWriter()
         self._due = DueTimes(queue_name)
+        self.taken = 0
+        """How many operations it has taken so far."""
         self._held: dict[int, Job] = {}
         self._lock = threading.Lock()
         self._freed = threading.Condition(self._lock)
@@ -130,13 +132,13 @@ class Executor:
         return abandoned
 
     def _serve(self, *, drain: bool, most: int | None) -> None:
-        failures = taken = 0
+        failures = 0
         busy = False
-        while not self._stopping.is_set() and (most is None or taken < most):
+        while not self._stopping.is_set() and (most is None or self.taken < most):
             try:
                 # Before the claim: what is committed after it then ends the wait.
                 self._wake = self._wake or open_wake()
-                free = self._free() if most is None else min(self._free(), most - taken)
+                free = self._free() if most is None else min(self._free(), most - self.taken)
                 if free < 1:
                     self._wait_for_room()
                     continue
@@ -155,7 +157,7 @@ class Executor:
                 busy = bool(got.operations)
                 for operation in got.operations:
                     self._hand_out(operation)
-                taken += len(got.operations)
+                self.taken += len(got.operations)
                 if failures:
                     logger.info("operations are carried out again")
                 failures = 0

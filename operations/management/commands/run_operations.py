@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from medimgr.lib.stop_signals import stop_signals
 from operations.chores import ChoreRunner
-from operations.executor import Executor
+from operations.worker import Worker
 
 
 class Command(BaseCommand):
@@ -25,7 +25,12 @@ class Command(BaseCommand):
         until = parser.add_mutually_exclusive_group()
         until.add_argument("--once", action="store_true", help="Carry out one operation at most, then end.")
         until.add_argument("--drain", action="store_true", help="End once nothing waits.")
-        parser.add_argument("--threads", type=_threads, default=4, help="Operations at a time (default 4).")
+        parser.add_argument(
+            "--threads",
+            type=_threads,
+            default=4,
+            help="Operations at a time (default 4). Queues with threads of their own add theirs.",
+        )
         parser.add_argument(
             "--grace-seconds",
             type=_seconds,
@@ -34,10 +39,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run executor and chores; exit status 1 where an operation had to be abandoned."""
-        executor = Executor(threads=options["threads"], grace_seconds=options["grace_seconds"])
+        """Run executors and chores; exit status 1 where an operation had to be abandoned."""
+        operations = Worker(threads=options["threads"], grace_seconds=options["grace_seconds"])
         passing = options["once"] or options["drain"]
-        chores = None if passing else ChoreRunner(executor.owner)
+        chores = None if passing else ChoreRunner(operations.owner)
         abandoned = 0
         failure: BaseException | None = None
         with stop_signals() as signals:
@@ -45,22 +50,19 @@ class Command(BaseCommand):
             def work() -> None:
                 nonlocal abandoned, failure
                 try:
-                    abandoned = executor.run(
-                        drain=passing,
-                        most=1 if options["once"] else None,
-                    )
+                    abandoned = operations.run_one() if options["once"] else operations.run(drain=passing)
                 except BaseException as error:
                     failure = error
                 finally:
                     signals.done()
 
-            worker = threading.Thread(target=work, name="executor", daemon=True)
+            worker = threading.Thread(target=work, name="worker", daemon=True)
             if chores is not None:
                 chores.start()
-                self.stdout.write(f"Operations worker {executor.owner} is ready.")
+                self.stdout.write(f"Operations worker {operations.owner} is ready.")
                 self.stdout.flush()
             worker.start()
-            signals.watch(executor.stop, executor.force)
+            signals.watch(operations.stop, operations.force)
             worker.join()
         if failure is not None:
             raise failure

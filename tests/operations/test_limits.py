@@ -43,7 +43,7 @@ def end_all() -> None:
 def backlog(count: int, **values: Any) -> None:
     """Store so many waiting operations at once, as if they had been asked for one by one."""
     now = timezone.now()
-    prefix = values.get("lane", "") or "x"
+    prefix = values.pop("prefix", "") or values.get("lane", "") or "x"
     Operation.objects.bulk_create(
         Operation(
             target_type="service",
@@ -135,6 +135,65 @@ def test_a_limit_that_was_lowered_holds_for_what_was_asked_under_it() -> None:
     Operation.objects.update(target_key="old")
     backlog(2, lane="m", lane_limit=1)
     assert keys() == ["old"]
+
+
+def test_what_takes_its_lane_alone_waits_until_it_is_empty_and_keeps_the_others_out() -> None:
+    backlog(2, lane="m", lane_limit=3, prefix="start")
+    backlog(1, lane="m", lane_limit=1, prefix="clone")
+    backlog(2, lane="m", lane_limit=3, prefix="stop")
+    assert keys() == ["start-0", "start-1"]
+    [first, second] = Operation.objects.filter(status=Status.RUNNING)
+    lifecycle.finish(first, Status.SUCCESS)
+    assert keys() == []
+    lifecycle.finish(second, Status.SUCCESS)
+    assert keys() == ["clone-0"]
+    assert keys() == []
+    end_all()
+    assert keys() == ["stop-0", "stop-1"]
+
+
+def test_what_comes_later_does_not_overtake_what_waits_to_have_its_lane_alone() -> None:
+    backlog(1, lane="m", lane_limit=2, prefix="start")
+    assert keys() == ["start-0"]
+    backlog(1, lane="m", lane_limit=1, prefix="clone")
+    backlog(100, lane="m", lane_limit=2, prefix="stop")
+    backlog(100, lane="n", lane_limit=1)
+    assert keys() == ["n-0"], "Only the first of the lane m may be next in it."
+    end_all()
+    assert keys() == ["clone-0", "n-1"]
+
+
+def test_a_kind_at_its_limit_does_not_hold_up_its_lane() -> None:
+    declare("service.one", at_once=1)
+    backlog(1, kind="service.one")
+    backlog(1, kind="service.one", lane="m", lane_limit=2, prefix="one")
+    backlog(1, lane="m", lane_limit=2, prefix="other")
+    assert keys() == ["x-0", "other-0"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_mixed_limits_of_a_lane_hold_however_many_claim_at_once() -> None:
+    limits = [1 if number % 4 == 0 else 3 for number in range(40)]
+    backlog(40, lane="m", lane_limit=3)
+    for row, limit in zip(Operation.objects.order_by("id"), limits, strict=True):
+        Operation.objects.filter(pk=row.pk).update(lane_limit=limit)
+    broken: list[list[int]] = []
+
+    def work(name: str) -> None:
+        while Operation.objects.active().exists():
+            held = lifecycle.claim(WORKER_QUEUE, name, limit=3)
+            running = list(
+                Operation.objects.filter(status=Status.RUNNING).values_list("lane_limit", flat=True)
+            )
+            if running and len(running) > min(running):
+                broken.append(running)
+            lifecycle.finish_all([End(operation, Status.SUCCESS) for operation in held])
+            time.sleep(0.002 * (not held))  # lets the others have their turn
+
+    assert together(*[lambda n=n: work(f"w{n}") for n in range(4)]) == [None] * 4
+    assert broken == []
+    begun = Operation.objects.order_by("started_at", "id").values_list("id", flat=True)
+    assert list(begun) == sorted(begun), "A lane keeps its order."
 
 
 @pytest.mark.django_db(transaction=True)

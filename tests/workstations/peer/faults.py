@@ -64,5 +64,6 @@ class Quotas:
 
     shells: int = 30
     processes_per_shell: int = 25
+    memory_mb: int = 1024
     operations: int = 1500
     """Commands in one shell, ended ones too: that counter is not taken back before the shell is deleted."""

@@ -41,11 +41,8 @@ class Instance:
 
     @classmethod
     def running(cls, title: str, **fields: object) -> "Instance":
-        """Return one that has been started."""
-        made = cls(title, **fields)  # type: ignore[arg-type]
-        made.begin(pid=4000 + 10 * max(made.index, 0))
-        made.android, made.vbox_pid = STARTED, made.pid + 1
-        return made
+        """Return one that has been started; the machine gives it its processes."""
+        return cls(title, android=STARTED, **fields)  # type: ignore[arg-type]
 
     @property
     def active(self) -> bool:
@@ -65,7 +62,7 @@ class Instance:
         self.ends_at, self.settled_at = 0.0, now
 
     def settle(self, now: float) -> None:
-        """Become what it is at ``now``: a boot that has ended, a process that has gone, a copy that is whole."""
+        """Become what it is at ``now``: booted, ended, copied."""
         if self.ends_at and now >= self.ends_at:
             self.end(self.ends_at)
         if self.whole_at and now >= self.whole_at:

@@ -2,22 +2,23 @@
 
 import secrets
 import socket
-import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-from spnego.channel_bindings import GssChannelBindings
+from typing import TYPE_CHECKING, Any
 
 from tests.workstations.peer.authentication import Accounts
+from tests.workstations.peer.certificates import Certificate, authority
 from tests.workstations.peer.faults import Faults, Quotas
 from tests.workstations.peer.instance import Instance
 from tests.workstations.peer.machine_directory import MachineDirectory, State, Task
 from tests.workstations.peer.shells import Command
 from tests.workstations.peer.winrs import WinRS
+
+if TYPE_CHECKING:
+    from workstations.access import Access
 
 
 class Machine:
@@ -32,15 +33,14 @@ class Machine:
         username: str = "operator",
         password: str = "",
         in_process: bool = False,
-        tls: ssl.SSLContext | None = None,
-        channel_bindings: GssChannelBindings | None = None,
+        certificate: Certificate | None = None,
         **quirks: Any,
     ) -> None:
         self.name = name
         self.username = username
         self.password = password or secrets.token_urlsafe(12)
-        self.tls = tls
-        self.channel_bindings = channel_bindings
+        self.tls = certificate.context if certificate else None
+        self.channel_bindings = certificate.bindings if certificate else None
         self.faults = Faults()
         self.quotas = Quotas()
         self.accepts_negotiate = True
@@ -105,6 +105,35 @@ class Machine:
         self.password = password
         self.accounts.put(self.username, password)
         self.accounts.epoch += 1
+
+    def access(self, **changed: Any) -> "Access":
+        """Return how medimgr reaches it, with other values where they are given."""
+        from workstations.access import Access
+        from workstations.states import Auth, Launch
+
+        fields: dict[str, Any] = {
+            "workstation_id": 1,
+            **self.fields(),
+            "auth": Auth.NTLM,
+            "password": self.password,
+            "code_page": "",
+            "launch": Launch.TASK,
+            "desktop_user": self.username,
+            "boot_seconds": 20,
+        }
+        return Access(**fields | changed)
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of a Workstation that declare it, but for the password."""
+        return {
+            "name": self.name,
+            "host": self.host,
+            "port": self.port,
+            "tls": self.tls is not None,
+            "ca_certificates": authority() if self.tls else "",
+            "username": self.username,
+            "ldconsole_path": self.ldconsole_path,
+        }
 
     # --- what goes on --------------------------------------------------------------------------
     @property

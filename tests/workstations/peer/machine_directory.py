@@ -58,8 +58,8 @@ class State:
         if instance.index < 0:
             instance.index = self.free_index()
         if instance.android == STARTED and instance.pid == NO_PROCESS:
-            instance.pid = self.take_pid()
-            instance.vbox_pid = self.take_pid()
+            instance.begin(self.take_pid())
+            instance.android, instance.vbox_pid = STARTED, instance.pid + 1
         self.instances.append(instance)
         self.instances.sort(key=lambda one: one.index)
         return instance

@@ -5,6 +5,7 @@ is in ``PEER_MACHINE``.
 """
 
 import importlib
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -27,6 +28,10 @@ class Call:
     session: str
     """``DESKTOP`` or ``SERVICES``: all that comes in by WinRM."""
     stdin: Callable[[], bytes] = field(default=lambda: b"")
+    user: str = ""
+    """Who runs it."""
+    quotas: dict[str, int] = field(default_factory=dict)
+    """What WinRM allows that user."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +70,13 @@ def command(name: str, arguments: list[str]) -> list[str]:
     return [*interpreter, "-m", "tests.workstations.peer.program", name, *arguments]
 
 
-def environment(machine: MachineDirectory, session: str, exit_code: int) -> dict[str, str]:
+def environment(call: Call, exit_code: int) -> dict[str, str]:
     """Return the environment of such a process, which writes its exit code to the descriptor given."""
     return {
-        "PEER_MACHINE": str(machine.path),
-        "PEER_SESSION": session,
+        "PEER_MACHINE": str(call.machine.path),
+        "PEER_SESSION": call.session,
+        "PEER_USER": call.user,
+        "PEER_QUOTAS": json.dumps(call.quotas),
         "PEER_EXIT_CODE": str(exit_code),
         "PATH": os.environ["PATH"],
     }
@@ -79,7 +86,14 @@ def main() -> None:
     """Run the program that the command line names; tell its exit code, which may be a wide one, on a pipe."""
     name, *arguments = sys.argv[1:]
     machine = MachineDirectory(Path(os.environ["PEER_MACHINE"]))
-    call = Call(machine, arguments, os.environ["PEER_SESSION"], lambda: sys.stdin.buffer.read())
+    call = Call(
+        machine,
+        arguments,
+        os.environ["PEER_SESSION"],
+        lambda: sys.stdin.buffer.read(),  # noqa: PLW0108  (there is no stdin where it is closed)
+        os.environ["PEER_USER"],
+        json.loads(os.environ["PEER_QUOTAS"]),
+    )
     outcome = run(name, call)
     for stream, data in ((sys.stdout, outcome.stdout), (sys.stderr, outcome.stderr)):
         stream.buffer.write(data)

@@ -40,5 +40,7 @@ class Quirks:
     """Who sits at the desktop; empty: nobody, and interactive tasks don't run."""
     task_scheduler: bool = True
     """Without, ``schtasks /Create`` is refused."""
+    powershell: str = "answers"
+    """Or ``chatty``: something writes before the answer; ``constrained``: its language mode forbids all."""
     signed_exit_codes: bool = False
     """WinRM tells exit codes as negative numbers, not as unsigned ones."""

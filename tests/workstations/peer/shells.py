@@ -37,10 +37,13 @@ class Command:
     _stdin_ended: threading.Event = field(default_factory=threading.Event, repr=False)
     _threads: list[threading.Thread] = field(default_factory=list, repr=False)
 
-    def start(self, name: str, machine: MachineDirectory, *, in_process: bool) -> None:
+    def start(
+        self, name: str, machine: MachineDirectory, user: str, quotas: dict[str, int], *, in_process: bool
+    ) -> None:
         """Run the simulated program of this name."""
+        call = Call(machine, self.arguments, program.SERVICES, self._whole_stdin, user, quotas)
         if in_process:
-            outcome = program.run(name, Call(machine, self.arguments, program.SERVICES, self._whole_stdin))
+            outcome = program.run(name, call)
             self._take("stdout", outcome.stdout)
             self._take("stderr", outcome.stderr)
             self._end(outcome.exit_code)
@@ -50,7 +53,7 @@ class Command:
             self._process = subprocess.Popen(
                 program.command(name, self.arguments),
                 cwd=program.ROOT,
-                env=program.environment(machine, program.SERVICES, tell),
+                env=program.environment(call, tell),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -72,7 +75,7 @@ class Command:
             thread.start()
 
     def fetch(self, limit: int, pieces: int) -> tuple[list[tuple[str, bytes]], int | None]:
-        """Return what was written since, in pieces of ``limit`` bytes, and the exit code once all is fetched."""
+        """Return what was written since, in pieces of ``limit`` bytes, and the exit code when all is had."""
         found: list[tuple[str, bytes]] = []
         with self._news:
             for name, waiting in self._streams.items():

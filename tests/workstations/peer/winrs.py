@@ -81,9 +81,9 @@ class WinRS:
             raise Fault(
                 soap.TOO_MANY_SHELLS,
                 "w:QuotaLimit",
-                "The WS-Management service cannot process the request. This user is allowed a maximum number of "
-                f"{most} concurrent shells, which has been exceeded. Close existing shells or raise the quota "
-                "for this user. ",
+                "The WS-Management service cannot process the request. This user is allowed a maximum "
+                f"number of {most} concurrent shells, which has been exceeded. Close existing shells or "
+                "raise the quota for this user. ",
             )
         return soap.created(shell.id, user, idle)
 
@@ -97,21 +97,21 @@ class WinRS:
             raise Fault(
                 soap.TOO_MANY_OPERATIONS,
                 "w:QuotaLimit",
-                "The WS-Management service cannot process the request. This user is allowed a maximum number of "
-                f"{self._quotas.operations} concurrent operations, which has been exceeded. Close existing "
-                "operations for this user, or raise the quota for this user. ",
+                "The WS-Management service cannot process the request. This user is allowed a maximum "
+                f"number of {self._quotas.operations} concurrent operations, which has been exceeded. Close "
+                "existing operations for this user, or raise the quota for this user. ",
             )
         line = " ".join([request.text("Command"), *request.texts("Arguments")])
         path = self._program(line)
         command = Command(line, command_line.split(line)[1:])
-        if command_id := request.body.find("rsp:CommandLine", soap.NAMES):
-            command.id = command_id.attrib.get("CommandId", command.id).upper()
+        if command_id := request.command_id():
+            command.id = command_id
         shell.begun += 1
         shell.commands[command.id] = command
         self.history.append(command)
         name = program.name_of(path)
         assert name is not None
-        command.start(name, self._directory, in_process=self._in_process)
+        command.start(name, self._directory, shell.user, vars(self._quotas), in_process=self._in_process)
         return soap.began(command.id)
 
     def _program(self, line: str) -> str:

@@ -19,6 +19,7 @@ from tests.workstations.peer.winrs import WinRS
 
 if TYPE_CHECKING:
     from workstations.access import Access
+    from workstations.models import Workstation
 
 
 class Machine:
@@ -134,6 +135,12 @@ class Machine:
             "username": self.username,
             "ldconsole_path": self.ldconsole_path,
         }
+
+    def declare(self, **fields: Any) -> "Workstation":
+        """Store it as a workstation with its password, and with other ``fields`` where they are given."""
+        from workstations.declaring import declare
+
+        return declare(self.fields() | fields, self.password)
 
     # --- what goes on --------------------------------------------------------------------------
     @property

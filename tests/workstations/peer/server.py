@@ -70,6 +70,10 @@ class Peer:
             self._selector.register(listener, selectors.EVENT_READ, machine)
         self._waker.send(b"x")
 
+    def listens(self, machine: Machine) -> bool:
+        """Return whether a machine's port is open."""
+        return machine.name in self._listeners
+
     def close_port(self, machine: Machine) -> None:
         """Stop listening and cut off who is connected: the machine is up, and nothing listens on its port."""
         with self._lock:

@@ -5,6 +5,7 @@ from workstations.exceptions import (
     AuthenticationFailure,
     ConnectionLost,
     EmulatorChanged,
+    HostCheckFailed,
     NotAskedAgain,
     NotVerified,
     OutputNotUnderstood,
@@ -43,7 +44,7 @@ SENTENCES: dict[str, str] = {
     EmulatorChanged.code: "The index of the emulator holds another one by now, or none.",
     "workstation-offline": "The workstation can't be reached.",
     "workstation-error": "The connection to the workstation could not be tested.",
-    "host-check-failed": "The host check found something that has to be mended.",
+    HostCheckFailed.code: "The host check found something that has to be mended.",
 }
 
 

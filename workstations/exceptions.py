@@ -115,6 +115,12 @@ class EmulatorChanged(RemoteFailure):
     code = "emulator-changed"
 
 
+class HostCheckFailed(RemoteFailure):
+    """The host check found something that is not in order."""
+
+    code = "host-check-failed"
+
+
 class BadWorkstation(Problem):
     """The workstation can't be declared so."""
 

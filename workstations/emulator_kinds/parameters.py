@@ -1,15 +1,16 @@
 """What the operations on emulators take, checked the same at every door. Pure."""
 
 import re
-from typing import Annotated, Self
+from collections.abc import Callable
+from typing import Annotated, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-PROCESSORS = (1, 2, 3, 4)
-MEMORY_MB = (256, 512, 768, 1024, 1536, 2048, 4096, 8192)
-LEAST_SIDE, GREATEST_SIDE = 240, 7680
-LEAST_DPI, GREATEST_DPI = 60, 960
+from workstations.ldplayer.names import title_fault
+from workstations.ldplayer.values import Resolution, memory_fault, processors_fault, resolution_fault
+
+T = TypeVar("T", str, int)
 _APK = re.compile(r"[A-Za-z]:\\[^<>:\"|?*\x00-\x1f]*[^<>:\"|?*\x00-\x1f\\]\.(?:apk|xapk)", re.IGNORECASE)
 _PACKAGE = re.compile(r"[A-Za-z]\w*(?:\.[A-Za-z]\w*)+", re.ASCII)
 
@@ -18,19 +19,12 @@ def _fault(sentence: str) -> PydanticCustomError:
     return PydanticCustomError("workstations", "{sentence}", {"sentence": sentence})
 
 
-def _title(value: str) -> str:
-    if not 0 < len(value) <= 60 or value != value.strip() or not value.isprintable():
-        raise _fault("A title has 1 to 60 characters that can be seen, and no space at its ends.")
-    if value.isdecimal() or value.startswith("-") or set(value) & set(",\"'"):
-        raise _fault("ldconsole can't take a title of digits alone, with - at its begin, or with , \" or '.")
-    return value
+def _must(fault_of: Callable[[T], str]) -> AfterValidator:
+    """Return a check that refuses what ``fault_of`` has a sentence about."""
 
-
-def _one_of(values: tuple[int, ...], what: str) -> AfterValidator:
-    def check(value: int) -> int:
-        if value not in values:
-            *some, last = map(str, values)
-            raise _fault(f"ldconsole takes {', '.join(some)} or {last} {what}, not {value}.")
+    def check(value: T) -> T:
+        if sentence := fault_of(value):
+            raise _fault(sentence)
         return value
 
     return AfterValidator(check)
@@ -49,11 +43,9 @@ def _package(value: str) -> str:
     return value
 
 
-Title = Annotated[str, AfterValidator(_title)]
-Processors = Annotated[int, _one_of(PROCESSORS, "processors")]
-Memory = Annotated[int, _one_of(MEMORY_MB, "MB of memory")]
-Side = Annotated[int, Field(ge=LEAST_SIDE, le=GREATEST_SIDE)]
-Dpi = Annotated[int, Field(ge=LEAST_DPI, le=GREATEST_DPI)]
+Title = Annotated[str, _must(title_fault)]
+Processors = Annotated[int, _must(processors_fault)]
+Memory = Annotated[int, _must(memory_fault)]
 
 
 class Hardware(BaseModel, extra="forbid"):
@@ -61,23 +53,25 @@ class Hardware(BaseModel, extra="forbid"):
 
     cpu: Processors | None = None
     memory_mb: Memory | None = None
-    width: Side | None = None
-    height: Side | None = None
-    dpi: Dpi | None = None
+    width: int | None = None
+    height: int | None = None
+    dpi: int | None = None
 
     @model_validator(mode="after")
     def _screen_is_whole(self) -> Self:
         given = [value is not None for value in (self.width, self.height, self.dpi)]
         if any(given) and not all(given):
             raise _fault("Give width, height and dpi together: ldconsole takes the three as one.")
+        if self.resolution is not None and (sentence := resolution_fault(self.resolution)):
+            raise _fault(sentence)
         return self
 
     @property
-    def resolution(self) -> tuple[int, int, int] | None:
+    def resolution(self) -> Resolution | None:
         """Return width, height and dpi; None where the screen is left as it is."""
         if self.width is None or self.height is None or self.dpi is None:
             return None
-        return self.width, self.height, self.dpi
+        return Resolution(self.width, self.height, self.dpi)
 
     @property
     def empty(self) -> bool:

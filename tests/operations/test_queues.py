@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -27,7 +28,7 @@ def slow_queue() -> Iterator[None]:
     yield
     queues.forget(SLOW)
     for name, threads in before.items():
-        queues.declare(name, lambda threads=threads: threads)
+        queues.declare(name, partial(int, threads))
 
 
 def count(status: Status) -> int:
@@ -36,7 +37,11 @@ def count(status: Status) -> int:
 
 def test_what_is_slow_in_one_queue_holds_up_nothing_in_another() -> None:
     released = threading.Event()
-    declare("service.slow", handler=lambda _: released.wait(20))
+
+    def slow(_: Job) -> None:
+        released.wait(20)
+
+    declare("service.slow", handler=slow)
     declare("service.quick", handler=lambda _: None)
     asked = [ask("service.slow", f"s{number}", queue=SLOW) for number in range(5)]
     worker = Worker(threads=1)

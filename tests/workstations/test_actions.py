@@ -1,5 +1,7 @@
 """One door for all that is asked of workstations and emulators: who may, on what, and what it comes to."""
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import connection
@@ -26,7 +28,7 @@ from workstations.models import Emulator, Workstation
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 ALICE = Requester("alice", "api")
-PARAMETERS = {
+PARAMETERS: dict[str, dict[str, Any]] = {
     "create-emulator": {"title": "shop"},
     "rename": {"title": "shop"},
     "clone": {"title": "shop"},
@@ -35,7 +37,7 @@ PARAMETERS = {
 }
 
 
-def machine(name: str = "pc-1", emulators: int = 2, **more: object) -> Workstation:
+def machine(name: str = "pc-1", emulators: int = 2, **more: Any) -> Workstation:
     made = Workstation.objects.create(name=name, host=f"{name}.example", **more)
     Emulator.objects.bulk_create(
         Emulator(workstation=made, index=index, title=f"{name}-{index}") for index in range(emulators)
@@ -86,7 +88,7 @@ def test_a_verb_of_emulators_is_none_of_workstations() -> None:
 def test_what_changes_the_list_goes_alone_and_the_rest_beside_each_other(verb: str) -> None:
     workstation = machine(concurrency=3)
     emulator = Emulator.objects.get(workstation=workstation, index=0)
-    asked = request_action(emulator, verb, ALICE, parameters=PARAMETERS.get(verb))
+    asked = request_action(emulator, verb, ALICE, parameters=PARAMETERS.get(verb))  # type: ignore[arg-type]
     alone = verb in ("rename", "clone", "modify", "delete")
     assert (asked.lane, asked.lane_limit) == (f"workstation:{workstation.pk}", 1 if alone else 3)
 
@@ -96,7 +98,7 @@ def test_an_emulator_is_created_alone_and_looking_waits_for_nobody() -> None:
     asked = request_action(workstation, "create-emulator", ALICE, parameters={"title": "shop"})
     assert (asked.lane, asked.lane_limit) == (f"workstation:{workstation.pk}", 1)
     for verb in ("test-connection", "check-host", "read-system", "scan"):
-        assert request_action(machine(verb), verb, ALICE).lane == ""  # type: ignore[arg-type]
+        assert request_action(machine(verb), verb, ALICE).lane == ""
 
 
 def test_what_waits_for_its_lane_may_wait_longer_than_it_may_take() -> None:

@@ -34,6 +34,8 @@ class Instance:
     """After a quit: when its processes are gone; 0: none was asked for."""
     settled_at: float = 0.0
     """Since when its files are no longer held; copied before, the copy is half."""
+    in_session_0: bool = False
+    """It was started by a command of WinRM's, not from the desktop."""
     whole_at: float = 0.0
     """When its copying in the background is done; 0: it is whole."""
     half: bool = False
@@ -59,7 +61,7 @@ class Instance:
         """Lose all that a running one has."""
         self.android, self.pid, self.vbox_pid = STOPPED, NO_PROCESS, NO_PROCESS
         self.top_window = self.bind_window = 0
-        self.ends_at, self.settled_at = 0.0, now
+        self.ends_at, self.settled_at, self.in_session_0 = 0.0, now, False
 
     def settle(self, now: float) -> None:
         """Become what it is at ``now``: booted, ended, copied."""

@@ -70,6 +70,7 @@ def launch(state: State, given: dict[str, str], call: Call) -> tuple[int, str]:
     outcome = "works" if call.session == program.DESKTOP else quirks.session_0
     if outcome != "nothing":
         found.begin(state.take_pid())
+        found.in_session_0 = call.session == program.SERVICES
         found.boots_without_vm = quirks.boots_without_vm or outcome == "zombie"
         found.boots_in_polls = quirks.boot_polls
         found.boots_at = time.time() + quirks.boot_seconds

@@ -34,12 +34,16 @@ class Quirks:
     ignores_install: bool = False
     session_0: str = "zombie"
     """What ``launch`` makes outside the desktop's session: a ``zombie``, ``nothing``, or it ``works``."""
+    players_die_with_shell: bool = False
+    """What was started in session 0 ends with the shell that it was started in."""
     elevated: bool = True
     """Without, ldconsole can't be started at all (error 740)."""
     logged_on: str = "operator"
     """Who sits at the desktop; empty: nobody, and interactive tasks don't run."""
     task_scheduler: bool = True
     """Without, ``schtasks /Create`` is refused."""
+    asks_task_password: bool = False
+    """``schtasks /Create /RU`` wants a password where no /RP is given, and fails without."""
     powershell: str = "answers"
     """Or ``chatty``: something writes before the answer; ``constrained``: its language mode forbids all."""
     signed_exit_codes: bool = False

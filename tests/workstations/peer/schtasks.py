@@ -15,7 +15,7 @@ def run(call: Call) -> Outcome:
     name = given.get("/tn", "").lstrip("\\")
     with call.machine.locked() as state:
         if "/create" in given:
-            return _create(state, name, given)
+            return _create(state, name, given, call)
         task = state.tasks.get(name)
         if task is None:
             return _error("ERROR: The system cannot find the file specified.")
@@ -35,7 +35,7 @@ def run(call: Call) -> Outcome:
     return _success(f'Attempted to run the scheduled task "{name}".')
 
 
-def _create(state: State, name: str, given: dict[str, str]) -> Outcome:
+def _create(state: State, name: str, given: dict[str, str], call: Call) -> Outcome:
     if not state.quirks.task_scheduler:
         return _error("ERROR: Access is denied.")
     if not name or not given.get("/tr") or given.get("/sc", "").lower() != "once" or "/st" not in given:
@@ -44,7 +44,9 @@ def _create(state: State, name: str, given: dict[str, str]) -> Outcome:
         return _error("ERROR: Invalid syntax. Value for '/tr' option cannot be more than 261 character(s).")
     if name in state.tasks and "/f" not in given:
         return _error(f'ERROR: The task name "{name}" already exists.')
-    state.tasks[name] = Task(given["/tr"], given.get("/ru", ""), "/it" in given)
+    if state.quirks.asks_task_password and "/ru" in given and "/rp" not in given:
+        return _error(f"Please enter the run as password for {given['/ru']}: \r\nERROR: Logon failure.")
+    state.tasks[name] = Task(given["/tr"], given.get("/ru", call.user), "/it" in given)
     return _success(f'The scheduled task "{name}" has successfully been created.')
 
 

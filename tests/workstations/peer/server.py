@@ -16,6 +16,8 @@ from tests.workstations.peer.connection import Connection, reset
 from tests.workstations.peer.instance import Instance
 from tests.workstations.peer.machine import Machine
 
+_QUIET_SECONDS = 600
+
 
 class Peer:
     """A set of simulated machines; ``with Peer() as peer`` ends them all, and all that they have started."""
@@ -128,16 +130,17 @@ class Peer:
 
 
 def _serve(connection: socket.socket, address: Any, machine: Machine) -> None:
-    plain = connection
     try:
-        connection.settimeout(600)
+        connection.settimeout(_QUIET_SECONDS)
         if machine.tls is not None:
+            machine.connections.discard(connection)
             connection = machine.tls.wrap_socket(connection, server_side=True)
+            machine.connections.add(connection)
         Connection(connection, address, machine)
     except (OSError, ssl.SSLError):
         pass
     finally:
         with contextlib.suppress(OSError):
             connection.close()
-        machine.connections.discard(plain)
+        machine.connections.discard(connection)
         machine.threads.discard(threading.current_thread())

@@ -46,6 +46,7 @@ class WinRS:
         if request.action == "Delete":
             if not self.shells.close(request.shell_id):
                 raise _no_shell(request.shell_id)
+            self._end_players()
             return ""
         shell = self.shells.find(request.shell_id)
         if shell is None:
@@ -69,6 +70,12 @@ class WinRS:
         raise Fault(
             soap.NOT_SUPPORTED, "w:ActionNotSupported", f"The action {request.action} is not supported."
         )
+
+    def _end_players(self) -> None:
+        with self._directory.locked() as state:
+            for instance in state.instances if state.quirks.players_die_with_shell else []:
+                if instance.in_session_0:
+                    instance.end(time.time())
 
     def _create(self, request: Request, user: str) -> str:
         idle = soap.seconds(request.text("IdleTimeOut") or "PT7200S")

@@ -27,6 +27,10 @@ from operations.batch_api import router as batches
 from operations.chore_api import router as chores
 from operations.cleanup_api import router as cleanup
 from operations.log_api import router as operation_logs
+from workstations.action_api import batches as workstation_batches
+from workstations.action_api import router as workstations
+from workstations.emulator_api import router as emulators
+from workstations.fleet_api import router as fleet
 
 PROBLEM_SCHEMA: dict[str, Any] = {
     "title": "Problem",
@@ -116,7 +120,8 @@ def version(request: HttpRequest) -> dict[str, str]:  # noqa: ARG001
 api = ProblemAPI(
     title="medimgr",
     version=medimgr.__version__,
-    description="Services, their operations and events. Actions answer 202 with the operation to follow.",
+    description="Services, workstations with their emulators, operations and events. "
+    "Actions answer 202 with the operation to follow.",
     urls_namespace="api",
     auth=SessionLogin(),
     parser=BodyParser(),
@@ -134,6 +139,10 @@ api.add_router("/operations", cleanup)
 api.add_router("/operations", operations)
 api.add_router("/operations", operation_logs)
 api.add_router("/events", events)
+api.add_router("/workstations", fleet)  # before "/workstations/{workstation_id}"
+api.add_router("/workstations", workstation_batches)
+api.add_router("/workstations", workstations)
+api.add_router("/emulators", emulators)
 
 
 def unknown_address(request: HttpRequest) -> HttpResponseBase:

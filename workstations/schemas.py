@@ -1,10 +1,10 @@
-"""The shapes in which the API takes and gives workstations and emulators. More fields may stand beside."""
+"""The shapes in which the API gives workstations and emulators, and takes what is declared of them."""
 
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, SecretStr, StringConstraints
 
-from medimgr.lib.api_parameters import Page, ReasonText, RowId, Text
+from medimgr.lib.api_parameters import Page, RowId, Text
 from workstations.declaring import DECLARED
 from workstations.models import Workstation
 from workstations.states import Auth, EmulatorState, Launch, Reachability
@@ -107,6 +107,12 @@ class WorkstationFilter(Page):
     polled: bool | None = None
 
 
+class SystemShape(BaseModel):
+    """What a workstation said of itself when it was last asked."""
+
+    system: dict[str, Any] | None = Field(description="null: it has not been asked yet.")
+
+
 class EmulatorShape(BaseModel, extra="allow"):
     """One emulator, as its workstation's list was last read."""
 
@@ -161,12 +167,6 @@ class History(BaseModel):
 
     count: int
     items: list[ChangeShape]
-
-
-class Asked(BaseModel, extra="forbid"):
-    """What may be said about any action."""
-
-    reason: ReasonText = ""
 
 
 def described(row: Workstation) -> dict[str, Any]:

@@ -1,0 +1,82 @@
+"""``/api/workstations/import`` and ``export``: the fleet as a TOML file, without secrets."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Query, Router
+from pydantic import BaseModel, Field
+
+from medimgr.lib.access import demand, may
+from medimgr.lib.api_parameters import Text
+from medimgr.lib.problems import Problem
+from workstations.fleet_file import reading
+from workstations.fleet_file.saving import import_fleet
+from workstations.fleet_file.writing import export_fleet
+from workstations.models import Workstation
+from workstations.tags import tagged
+
+router = Router(tags=["workstations"])
+LARGEST_BODY = 1024 * 1024
+
+
+class TooLarge(Problem):
+    """The body of the request is too large."""
+
+    code = "too-large"
+    status = 413
+
+
+class FieldChange(BaseModel):
+    """One field that differs."""
+
+    field: str
+    old: Any
+    new: Any
+
+
+class WorkstationChange(BaseModel):
+    """What the import does to one workstation."""
+
+    name: str
+    what: str = Field(description="created, changed or unchanged")
+    fields: list[FieldChange]
+
+
+class ImportAnswer(BaseModel):
+    """What an import did or, in a dry run, would do."""
+
+    dry_run: bool
+    workstations: list[WorkstationChange]
+    left_alone: list[str] = Field(description="Declared, but not in the file: they stay as they are.")
+    without_password: list[str] = Field(description="Of those in the file.")
+
+
+_BODY = {"requestBody": {"required": True, "content": {"text/plain": {"schema": {"type": "string"}}}}}
+
+
+@router.post("/import", response=ImportAnswer, summary="Declare them from a file", openapi_extra=_BODY)
+def import_workstations(request: HttpRequest, dry_run: bool = False) -> dict[str, Any]:
+    """The body is the file's text. All of it or nothing; workstations that it does not name stay."""
+    if not any(may(request.user, verb, Workstation) for verb in ("add", "change")):
+        demand(request.user, "add", Workstation)
+    length = request.headers.get("Content-Length", "")
+    if (length.isdigit() and int(length) > LARGEST_BODY) or len(request.body) > LARGEST_BODY:
+        raise TooLarge(f"The file is larger than {LARGEST_BODY // 1024} KiB. Import it in parts.")
+    fleet = reading.read("the body", reading.decoded("the body", request.body))
+    done = import_fleet(fleet, dry_run=dry_run, allow=lambda verb: demand(request.user, verb, Workstation))
+    return {
+        "dry_run": done.dry_run,
+        "workstations": [change.public() for change in done.changes],
+        "left_alone": done.left_alone,
+        "without_password": done.without_password,
+    }
+
+
+@router.get("/export", summary="Their declarations as such a file")
+def export_workstations(request: HttpRequest, tag: Query[Text] = "") -> HttpResponse:
+    """As TOML, without passwords; importing it changes nothing."""
+    demand(request.user, "view", Workstation)
+    rows = Workstation.objects.filter(pk__in=tagged(tag)) if tag else Workstation.objects.all()
+    response = HttpResponse(export_fleet(rows), content_type="application/toml; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="workstations.toml"'
+    return response

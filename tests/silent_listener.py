@@ -6,11 +6,14 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def silent_listener() -> Iterator[int]:
-    """Yield a port whose queue of connections is full, so that the kernel drops every further request."""
+def silent_listener(address: str = "127.0.0.1") -> Iterator[int]:
+    """Yield a port whose queue of connections is full, so that the kernel drops every further request.
+
+    With ``0.0.0.0`` it is silent at each address of loopback.
+    """
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
+        listener.bind((address, 0))
         listener.listen(0)
         port = int(listener.getsockname()[1])
         for _ in range(16):

@@ -9,6 +9,8 @@ from django.utils import timezone
 from operations import chores
 from operations.chores import Chore
 from workstations.models import Change
+from workstations.polling import reachability
+from workstations.polling.reachability import look_who_answers
 
 BATCH_SIZE = 1000
 
@@ -27,3 +29,6 @@ def prune_changes(batch: int = BATCH_SIZE) -> str:
 def register_chores() -> None:
     """Declare the chores. Called once, when the app is ready."""
     chores.register(Chore("workstations.history", 3600.0, prune_changes))
+    chores.register(
+        Chore(reachability.CHORE, settings.MEDIMGR_REACHABILITY_SECONDS, look_who_answers, steady=True)
+    )

@@ -1,0 +1,1 @@
+"""Looks after the workstations without being asked: who answers, and what the emulators are in."""

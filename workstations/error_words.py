@@ -2,6 +2,7 @@
 
 from operations.words import declare_errors
 from workstations.exceptions import (
+    ArgumentRefused,
     AuthenticationFailure,
     ConnectionLost,
     EmulatorChanged,
@@ -37,6 +38,7 @@ SENTENCES: dict[str, str] = {
     ConnectionLost.code: "The connection broke while something ran there; what became of it is not known.",
     ShellGone.code: "The shell on the workstation has expired, or the workstation closed it.",
     ProtocolFailure.code: "The workstation answers, but not as WinRM does.",
+    ArgumentRefused.code: "Something can't be handed to a Windows program as it is meant; nothing was run.",
     RemoteExit.code: "The program that was run on the workstation failed.",
     OutputNotUnderstood.code: "The output of the program on the workstation is not what it should be.",
     NotVerified.code: "It was asked for, but reading back shows that it was not done.",

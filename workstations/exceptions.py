@@ -85,6 +85,12 @@ class ProtocolFailure(RemoteFailure):
     code = "workstation-protocol"
 
 
+class ArgumentRefused(RemoteFailure):
+    """It can't be handed to a Windows program so that it surely arrives as it is meant; nothing was run."""
+
+    code = "argument-refused"
+
+
 class RemoteExit(RemoteFailure):
     """The program that was run there failed, and its exit code can be believed."""
 

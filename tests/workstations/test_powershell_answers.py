@@ -71,7 +71,7 @@ def test_anything_else_is_not_understood_and_the_place_is_named(raw: bytes, said
 
 
 def test_a_time_of_windows_is_read_in_utc() -> None:
-    raw = {
+    raw: dict[str, object] = {
         "computer": "PC-1",
         "os": {"name": "Windows", "version": "10.0", "build": 1, "booted_at": "2026-01-05T06:30:00Z"},
         "cpu": {"model": "x", "cores": 1, "threads": 2, "load_percent": None},

@@ -3,8 +3,16 @@
 Others call theirs as they like, and :mod:`workstations.ldplayer.list2` reads what there is.
 """
 
-LONGEST_TITLE = 60
+import re
 
+from workstations.winrm.decoding import decoded
+
+LONGEST_TITLE = 60
+LONGEST_KEPT = 200
+"""Of the titles that others have given; what is longer is cut."""
+
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
+_VARIABLE = re.compile(r"%[^%]+%")
 _QUOTES_AND_COMMAS = {",": "a comma", '"': "a double quote", "'": "an apostrophe"}
 
 
@@ -14,6 +22,11 @@ def title_fault(title: str) -> str:
         if words := fault(title):
             return words
     return ""
+
+
+def kept_title(title: str) -> str:
+    """Return a title that was read as the database keeps it: cut, without what it can't hold."""
+    return _UNSTORABLE.sub("\ufffd", title)[:LONGEST_KEPT]
 
 
 def _form_fault(title: str) -> str:
@@ -34,6 +47,8 @@ def _character_fault(title: str) -> str:
     for character, name in _QUOTES_AND_COMMAS.items():
         if character in title:
             return f"A name can't have {name} in it: ldconsole quotes nothing in its lists."
+    if variable := _VARIABLE.search(title):
+        return f"A name can't have {variable.group()} in it: Windows may take that for a variable."
     if not title.isprintable():
         unseen = next(character for character in title if not character.isprintable())
         return f"A name can't have characters that are not seen: U+{ord(unseen):04X} is one."
@@ -46,13 +61,10 @@ def _encoding_fault(title: str) -> str:
         printed = title.encode("gbk")
     except UnicodeEncodeError as error:
         return f"{title[error.start]!r} can't be in a name: ldconsole prints in GBK, which does not have it."
-    if title.isascii():
-        return ""
-    try:
-        misread = printed.decode("utf-8")
-    except UnicodeDecodeError:
+    read_back = decoded(printed, "").text
+    if read_back == title:
         return ""
     return (
-        f"What ldconsole prints of this name would be read as {misread!r}: its bytes in GBK are good UTF-8 "
+        f"What ldconsole prints of this name would be read as {read_back!r}: its bytes in GBK are good UTF-8 "
         "too. Choose another one."
     )

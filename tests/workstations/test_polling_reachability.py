@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import connections
 from django.test import override_settings
 from django.utils import timezone
 
@@ -108,15 +109,20 @@ def test_a_hundred_silent_ones_delay_nobody() -> None:
             for number in range(100)
             for word, at in (("away", silent), ("there", port))
         )
-        ended = threading.Thread(target=look_who_answers)
+
+        def look() -> None:
+            look_who_answers()
+            connections.close_all()
+
+        looking = threading.Thread(target=look)
         begin = time.monotonic()
-        ended.start()
+        looking.start()
         wait_for(
             lambda: Workstation.objects.filter(name__startswith="there", status="online").count() == 100,
             4,
             "those that answer are online before the silent ones are given up",
         )
-        ended.join(10)
+        looking.join(10)
         assert time.monotonic() - begin < 8
     assert Workstation.objects.filter(name__startswith="away", status="offline").count() == 100
 

@@ -6,26 +6,12 @@ from typing import Any
 
 from django.utils import timezone
 
+from medimgr.lib.units import age as age
 from monitoring.attention import flaps, rests
 from monitoring.states import LIVE, REASON_WORDS, Reason, State
 
 NOTHING = "–"
 _FLAPPING = frozenset({State.BACKOFF, State.STARTING, State.RUNNING})
-
-
-def age(seconds: float) -> str:
-    """Return a duration in two units at most: ``4 s``, ``12 min``, ``3 h 5 min``, ``2 d 4 h``."""
-    whole = max(0, int(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    minutes = whole // 60
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 24:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h" if hours else f"{days} d"
 
 
 def duration(seconds: float) -> str:

@@ -86,7 +86,7 @@
       const operation = item.operation;
       const verb = VERB_WORDS[verbOf(operation)] || { doing: verbOf(operation) };
       const seconds = Math.max(0, (words.now() - Date.parse(operation.created_at)) / 1000);
-      const waits = operation.status === "PENDING" && seconds > 3 ? " (waits for the supervisor)" : "";
+      const waits = operation.status === "PENDING" && seconds > 3 ? ` (waits for ${item.server || "the supervisor"})` : "";
       const message = operation.progress.message;
       if (message.startsWith("waiting for its turn")) return { level: "busy", text: message, url: operation.url };
       return { level: "busy", text: `${verb.doing}… ${words.age(seconds)}${waits}`, url: operation.url };
@@ -227,5 +227,5 @@
     }
   }
 
-  medimgr.actions = { whyNot, rightOf, showButtons, showProgress, ask, confirm, VERB_WORDS, verbOf };
+  medimgr.actions = { whyNot, rightOf, showButtons, progressOf, showProgress, ask, confirm, VERB_WORDS, verbOf };
 })();

@@ -7,6 +7,7 @@
       super(document_.detail || document_.title || `The server answered ${status}.`);
       this.status = status;
       this.code = document_.code || "";
+      this.errors = document_.errors || {}; // by field
     }
   };
 
@@ -46,6 +47,7 @@
   medimgr.api = {
     get: (path) => request("GET", path),
     post: (path, body) => request("POST", path, body),
+    remove: (path, body) => request("DELETE", path, body),
     services: () => request("GET", "/api/services?limit=10000"),
     service: (key) => request("GET", of(key)),
     history: (key) => request("GET", `${of(key)}/history?limit=50`),

@@ -5,32 +5,24 @@
 
 (() => {
   const words = medimgr.words;
-  const ACTIVE = new Set(["PENDING", "RUNNING"]);
   const NODE_SILENT_MS = 10_000; // as Node.STALE_SECONDS
-  const ASK_AGAIN_MS = 10_000;
   const DECLARED_DELAY_MS = 150;
   const FETCHED_ONE_BY_ONE = 5;
-  const OUTCOME_SHOWN_MS = 5000;
 
-  medimgr.ServiceStore = class {
+  medimgr.ServiceStore = class extends medimgr.LiveStore {
     /** only: keys to care about; null for all. */
     constructor(snapshot, client, { only = null } = {}) {
-      this.client = client;
+      super(client);
       this.only = only && new Set(only);
       this.items = new Map();
       this.nodes = new Map();
-      this.listeners = [];
       this.declared = new Set();
-      this.buffered = null; // messages that come while a snapshot is on its way
-      this.askedAt = 0;
-      this.load(snapshot);
-      for (const topic of ["service", "operation", "node"]) client.on(topic, (data, id) => this.receive(topic, data, id));
+      this.begin(snapshot, ["service", "operation", "node"]);
       client.on("tick", (data) => this.receive("tick", data, Infinity));
-      client.on("reset", () => { this.upTo = 0; this.resync(); });
     }
 
-    listen(listener) { this.listeners.push(listener); }
-    tell(kind, key) { for (const listener of this.listeners) listener(kind, key); }
+    changed(item) { this.tell("row", item.key); }
+    fetchSnapshot() { return medimgr.api.services(); }
 
     all() { return [...this.items.values()]; }
 
@@ -60,9 +52,7 @@
       if (this.items.delete(key)) this.tell("removed", key);
     }
 
-    receive(topic, data, id) {
-      if (this.buffered) { this.buffered.push([topic, data, id]); return; }
-      if (id <= this.upTo) return; // the snapshot is newer
+    take(topic, data) {
       if (topic === "service") this.onService(data);
       else if (topic === "operation") this.onOperation(data);
       else if (topic === "node") this.onNode(data);
@@ -86,27 +76,6 @@
       const [type, ...rest] = operation.target.split(":");
       const item = type === "service" ? this.items.get(rest.join(":")) : null;
       if (item) this.follow(item, operation);
-    }
-
-    /** Take what is known about an operation on a service, unless something newer is known already. */
-    follow(item, operation) {
-      const rank = operation.status === "PENDING" ? 0 : operation.status === "RUNNING" ? 1 : 2;
-      const [seenId, seenRank] = item.seen;
-      if (operation.id < seenId || (operation.id === seenId && rank < seenRank)) return;
-      item.seen = [operation.id, rank];
-      if (ACTIVE.has(operation.status)) {
-        item.operation = operation;
-        item.outcome = null;
-      } else {
-        item.operation = null;
-        item.outcome = operation.status === "CANCELLED" ? null : operation;
-        if (operation.status === "SUCCESS") {
-          setTimeout(() => {
-            if (item.outcome === operation) { item.outcome = null; this.tell("row", item.key); }
-          }, OUTCOME_SHOWN_MS);
-        }
-      }
-      this.tell("row", item.key);
     }
 
     onNode(data) {
@@ -143,10 +112,6 @@
       }
     }
 
-    askSoon() {
-      if (Date.now() - this.askedAt > ASK_AGAIN_MS) this.resync();
-    }
-
     // --- fetching ----------------------------------------------------------------------------------
     fetchSoon(key) {
       this.declared.add(key);
@@ -165,24 +130,6 @@
           if (error.status === 404) this.remove(key);
         }
       }
-    }
-
-    /** Fetch the snapshot; what the stream says meanwhile is applied after it. */
-    async resync() {
-      if (this.buffered) { this.again = true; return; }
-      this.buffered = [];
-      this.askedAt = Date.now();
-      try {
-        const snapshot = await medimgr.api.services();
-        this.load(snapshot);
-        this.client.followedReset();
-      } catch {
-        setTimeout(() => this.resync(), ASK_AGAIN_MS);
-      }
-      const waiting = this.buffered;
-      this.buffered = null;
-      for (const [topic, data, id] of waiting) this.receive(topic, data, id);
-      if (this.again) { this.again = false; this.resync(); }
     }
   };
 })();

@@ -18,6 +18,7 @@ urlpatterns = [
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("monitoring/", include("monitoring.urls")),
+    path("workstations/", include("workstations.urls")),
     path("operations/", include("operations.urls")),
     path("events/", include("medimgr.events.urls")),
     path("admin/", admin.site.urls),

@@ -13,7 +13,11 @@ from operations.states import ACTIVE, Status
 
 BLANK: dict[str, Any] = {"id": 0, "status": Status.PENDING.value, "active": False}
 """What a row that is made in the browser is copied from."""
-_TARGET_PAGES = {"service": "monitoring:service"}
+_TARGET_PAGES = {
+    "service": "monitoring:service",
+    "workstation": "workstations:workstation",
+    "emulator": "workstations:emulator",
+}
 _PLACE = "_key_"
 
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from workstations.ldplayer.configs import Config
 from workstations.ldplayer.list2 import Instance, state_of
 from workstations.ldplayer.names import kept_title
 from workstations.models import Emulator
-from workstations.powershell import EmulatorConfig
 from workstations.states import EmulatorState
 
 READ_FIELDS = ("title", "state", "pid", "vbox_pid", "width", "height", "dpi", "cpu", "memory_mb")
@@ -63,7 +63,7 @@ class Differences:
         return bool(self.new or self.changed or self.gone)
 
 
-def found(instance: Instance, config: EmulatorConfig | None) -> Found:
+def found(instance: Instance, config: Config | None) -> Found:
     """Return the emulator that a line of the list, and its config where it was read, show."""
     one = Found(
         index=instance.index,
@@ -84,7 +84,7 @@ def found(instance: Instance, config: EmulatorConfig | None) -> Found:
 
 
 def compare(
-    rows: Iterable[Emulator], instances: Iterable[Instance], configs: Mapping[int, EmulatorConfig] | None
+    rows: Iterable[Emulator], instances: Iterable[Instance], configs: Mapping[int, Config] | None
 ) -> Differences:
     """Return what has to be done to ``rows`` so that they are what was read.
 

@@ -6,25 +6,18 @@ before the last that was stored is dropped, so that a slow poll never undoes wha
 read back. A reading that shows nothing new writes nothing, but the times once in five minutes.
 """
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
 from medimgr.events.log import Fact, publish_all
 from workstations.comparison import READ_FIELDS, Alteration, Differences, Found, compare
-from workstations.ldplayer.reading import Reading
+from workstations.ldplayer.configs import Config
+from workstations.ldplayer.list2 import Instance
 from workstations.models import Change, Emulator, Workstation
-from workstations.powershell import EmulatorConfig
-from workstations.reachability import (
-    columns,
-    lock,
-    mark_unknown,
-    record_answer,
-    record_failure,
-    take_status,
-)
+from workstations.reachability import columns, lock, mark_unknown, record_answer, record_failure, take_status
 from workstations.states import Reachability
 
 __all__ = ["mark_unknown", "record", "record_answer", "record_failure"]
@@ -35,12 +28,15 @@ SEEN_EVERY = timedelta(minutes=5)
 
 def record(
     workstation: Workstation,
-    reading: Reading,
-    configs: Mapping[int, EmulatorConfig] | None = None,
+    instances: Sequence[Instance],
+    configs: Mapping[int, Config] | None = None,
     operation_id: int | None = None,
+    *,
+    began_at: datetime,
 ) -> list[Emulator]:
-    """Store and publish what ``reading`` has changed; return all emulators as they are stored then.
+    """Store and publish what is new in a list of emulators; return all as they are stored then.
 
+    ``began_at`` is when the list was asked for: of two readings the one that began later counts.
     ``configs`` tells processors and memory; None: they were not asked for and stay as they are. The
     workstation is online by that. Two queries where nothing is new; else as many whatever the number of
     emulators, save that SQLite writes some tens of rows a query. Of a workstation that was deleted
@@ -50,29 +46,27 @@ def record(
     if known is None:
         return []
     rows = _rows(known)
-    if _outdated(known, reading) or not (
-        _due(known, operation_id) or compare(rows, reading.instances, configs)
-    ):
+    if _outdated(known, began_at) or not (_due(known, operation_id) or compare(rows, instances, configs)):
         return rows
     with transaction.atomic():
         locked = lock(workstation.pk)
         if locked is None:
             return []
         rows = _rows(locked)  # what was compared above may have been written by another meanwhile
-        if _outdated(locked, reading):
+        if _outdated(locked, began_at):
             return rows
-        return _store(locked, compare(rows, reading.instances, configs), rows, reading, operation_id)
+        return _store(locked, compare(rows, instances, configs), rows, began_at, operation_id)
 
 
 def _store(
     workstation: Workstation,
     differences: Differences,
     rows: list[Emulator],
-    reading: Reading,
+    began_at: datetime,
     operation_id: int | None,
 ) -> list[Emulator]:
-    new = [_row(workstation, found, reading) for found in differences.new]
-    changed = [_updated(row, found, reading) for row, found in differences.changed]
+    new = [_row(workstation, found, began_at) for found in differences.new]
+    changed = [_updated(row, found, began_at) for row, found in differences.changed]
     if differences.gone:  # before what is new: it may have their indexes
         Emulator.objects.filter(pk__in=[row.pk for row in differences.gone]).delete()
     Emulator.objects.bulk_create(new)
@@ -81,8 +75,8 @@ def _store(
     facts, changes = take_status(workstation, Reachability.ONLINE, "", "", operation_id)
     changes += [_change(workstation, alteration, operation_id) for alteration in differences.alterations]
     if not differences:
-        Emulator.objects.filter(workstation=workstation).update(seen_at=reading.began_at)
-    workstation.read_at, workstation.seen_at = reading.began_at, timezone.now()
+        Emulator.objects.filter(workstation=workstation).update(seen_at=began_at)
+    workstation.read_at, workstation.seen_at = began_at, timezone.now()
     written = ("status", "status_since", "last_error", "error_code", "seen_at", "read_at")
     Workstation.objects.filter(pk=workstation.pk).update(**columns(workstation, *written))
     Change.objects.bulk_create(changes)
@@ -102,10 +96,10 @@ def _rows(workstation: Workstation) -> list[Emulator]:
     return list(Emulator.objects.filter(workstation=workstation).order_by("index"))
 
 
-def _outdated(workstation: Workstation, reading: Reading) -> bool:
+def _outdated(workstation: Workstation, began_at: datetime) -> bool:
     # A time in the future was written before the clock was set back: it says nothing.
     read_at = workstation.read_at
-    return read_at is not None and reading.began_at < read_at <= timezone.now()
+    return read_at is not None and began_at < read_at <= timezone.now()
 
 
 def _due(workstation: Workstation, operation_id: int | None) -> bool:
@@ -119,17 +113,17 @@ def _due(workstation: Workstation, operation_id: int | None) -> bool:
     )
 
 
-def _row(workstation: Workstation, found: Found, reading: Reading) -> Emulator:
-    row = Emulator(workstation=workstation, index=found.index, state_since=reading.began_at)
-    return _updated(row, found, reading)
+def _row(workstation: Workstation, found: Found, began_at: datetime) -> Emulator:
+    row = Emulator(workstation=workstation, index=found.index, state_since=began_at)
+    return _updated(row, found, began_at)
 
 
-def _updated(row: Emulator, found: Found, reading: Reading) -> Emulator:
+def _updated(row: Emulator, found: Found, began_at: datetime) -> Emulator:
     if row.state != found.state:
-        row.state_since = reading.began_at
+        row.state_since = began_at
     for name in READ_FIELDS:
         setattr(row, name, getattr(found, name))
-    row.seen_at = reading.began_at
+    row.seen_at = began_at
     return row
 
 

@@ -25,8 +25,7 @@ from workstations.polling.beats import left_until, turn
 from workstations.polling.probing import Finding, Prober, Target
 from workstations.polling.reachability import CHORE, look_who_answers
 from workstations.polling.statuses import store
-from workstations.polling.verdicts import verdict
-from workstations.states import Reachability
+from workstations.polling.verdicts import is_news
 
 pytestmark = pytest.mark.both_databases
 
@@ -50,7 +49,7 @@ def test_who_answers_who_refuses_and_who_is_silent_are_told_apart_and_published(
         away = declared("away", silent)
         last = last_event_id()
         begin = time.monotonic()
-        assert look_who_answers() == "2 offline, 1 online"
+        assert look_who_answers() == "1 answering, 2 not to be reached"
         assert time.monotonic() - begin < 7
         assert count() == 1
     for one in (there, refusing, away):
@@ -167,10 +166,10 @@ def test_what_was_edited_deleted_or_reached_meanwhile_stands() -> None:
         Finding(Target(one.pk, one.host, one.port), began, failure) for one in (moved, kept, deleted, reached)
     ]
     Workstation.objects.filter(pk=moved.pk).update(host="elsewhere.test")
-    Workstation.objects.filter(pk=reached.pk).update(status="online", seen_at=began)
+    Workstation.objects.filter(pk=reached.pk).update(status="online", seen_at=timezone.now())
     deleted.delete()
     last = last_event_id()
-    assert store(findings) == ["offline"]
+    assert store(findings) == ["not to be reached"]
     assert events_after(last) == [(str(kept.pk), "offline")]
     assert Workstation.objects.get(pk=reached.pk).status == "online"
 
@@ -190,22 +189,21 @@ def test_a_name_that_nobody_knows_is_an_error_until_it_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "failure", "then"),
+    ("status", "code", "failure", "news"),
     [
-        ("unknown", "", None, Reachability.ONLINE),
-        ("offline", "workstation-refused", None, Reachability.ONLINE),
-        ("error", "workstation-unknown-host", None, Reachability.ONLINE),
-        ("error", AuthenticationFailure.code, None, None),
-        ("error", AuthenticationFailure.code, Unreachable("Nobody answers."), Reachability.OFFLINE),
-        ("online", "", None, None),
-        ("online", "", RemoteFailure("Odd."), Reachability.ERROR),
+        ("unknown", "", None, True),
+        ("offline", "workstation-refused", None, True),
+        ("error", "workstation-unknown-host", None, True),
+        ("error", AuthenticationFailure.code, None, False),
+        ("error", AuthenticationFailure.code, Unreachable("Nobody answers."), True),
+        ("online", "", None, False),
+        ("online", "", RemoteFailure("Odd."), True),
     ],
 )
 def test_a_connect_ends_only_what_a_connect_has_shown(
-    status: str, code: str, failure: RemoteFailure | None, then: Reachability | None
+    status: str, code: str, failure: RemoteFailure | None, news: bool
 ) -> None:
-    found = verdict(Workstation(status=status, error_code=code), failure)
-    assert (found.status if found else None) == then
+    assert is_news(Workstation(status=status, error_code=code), failure, timezone.now()) is news
 
 
 def test_turns_are_spread_over_the_interval_and_stay_the_same() -> None:

@@ -12,7 +12,7 @@ from workstations.models import Workstation
 from workstations.polling.beats import left_until
 from workstations.polling.probing import TIMEOUT_SECONDS, Finding, Prober, Target
 from workstations.polling.statuses import note_seen, store
-from workstations.polling.verdicts import verdict
+from workstations.polling.verdicts import is_news
 
 CHORE = "workstations.reachability"
 _TAIL_SECONDS = TIMEOUT_SECONDS + 1.0
@@ -72,4 +72,4 @@ def _gathered(prober: Prober) -> tuple[list[Finding], bool]:
 
 
 def _news(found: list[Finding], known: dict[int, Workstation]) -> list[Finding]:
-    return [one for one in found if verdict(known[one.target.pk], one.failure, one.began)]
+    return [one for one in found if is_news(known[one.target.pk], one.failure, one.began)]

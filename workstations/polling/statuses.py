@@ -1,69 +1,58 @@
-"""Writes what looks at the workstations have shown, with its history and its events."""
+"""Writes what looks at the workstations have shown."""
 
 from collections.abc import Iterable
-from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
-from medimgr.events.log import Fact, publish_all
+from medimgr.events.log import publish_all
+from workstations.inventory import SEEN_EVERY
 from workstations.models import Change, Workstation
 from workstations.polling.probing import Finding
-from workstations.polling.verdicts import Verdict, verdict
+from workstations.polling.verdicts import is_refuted_by_an_answer
+from workstations.reachability import columns, lock, record_failure, take_status
 from workstations.states import Reachability
 
-SEEN_EVERY_SECONDS = 300.0
-"""So old ``seen_at`` gets of a workstation that answers at each look: one write for all of them then."""
+_COLUMNS = ("status", "status_since", "last_error", "error_code", "seen_at", "failures", "next_probe_at")
 
 
 def store(findings: Iterable[Finding]) -> list[str]:
-    """Write what ``findings`` change, and return the new status of each workstation that changed.
+    """Write and publish what ``findings`` change, and return in a word what each that was news has shown.
 
-    One short transaction: the rows are read again and locked in it, so that what an operation, a form or
-    another worker has written meanwhile stands. Who has another address by now, or is not looked after any
-    more, is left alone. No query for no findings.
+    Whoever has another address by now, or is not looked after any more, is left alone. No query for no
+    findings.
     """
     by_pk = {one.target.pk: one for one in findings}
     if not by_pk:
         return []
+    changed = []
+    for workstation in Workstation.objects.filter(pk__in=by_pk, polled=True).order_by("pk"):
+        finding = by_pk[workstation.pk]
+        if (workstation.host, workstation.port) != (finding.target.host, finding.target.port):
+            continue
+        if finding.failure is not None:
+            if record_failure(workstation, finding.failure, began_at=finding.began):
+                changed.append("not to be reached")
+        elif record_answer(workstation):
+            changed.append("answering")
+    return changed
+
+
+def record_answer(workstation: Workstation) -> bool:
+    """Store and publish that somebody answers at the workstation's port; return whether that was news.
+
+    It may be asked at once then: its circuit breaker is closed.
+    """
     with transaction.atomic():
-        rows = Workstation.objects.select_for_update().filter(pk__in=by_pk, polled=True).order_by("pk")
-        changed: list[Workstation] = []
-        history: list[Change] = []
-        for row in rows:
-            finding = by_pk[row.pk]
-            if (row.host, row.port) != (finding.target.host, finding.target.port):
-                continue
-            found = verdict(row, finding.failure, finding.began)
-            if found is None:
-                continue
-            if found.status != row.status:
-                history.append(_change(row, found))
-            _write(row, found)
-            changed.append(row)
-        Change.objects.bulk_create(history)
-        publish_all([Fact("workstation", str(row.pk), row.public()) for row in changed])
-    return [row.status for row in changed]
-
-
-def _change(row: Workstation, found: Verdict) -> Change:
-    return Change(
-        workstation=row, at=timezone.now(), what="status", before=row.status, after=str(found.status)
-    )
-
-
-def _write(row: Workstation, found: Verdict) -> None:
-    now = timezone.now()
-    fields = ["status", "last_error", "error_code"]
-    if found.status != row.status:
-        row.status_since = now
-        fields.append("status_since")
-        if found.status == Reachability.ONLINE:
-            # Whoever answers again may be asked again at once: see the circuit breaker.
-            row.seen_at, row.next_probe_at, row.failures = now, None, 0
-            fields += ["seen_at", "next_probe_at", "failures"]
-    row.status, row.last_error, row.error_code = str(found.status), found.last_error, found.error_code
-    Workstation.objects.filter(pk=row.pk).update(**{field: getattr(row, field) for field in fields})
+        row = lock(workstation.pk)
+        if row is None or not is_refuted_by_an_answer(row):
+            return False
+        facts, changes = take_status(row, Reachability.ONLINE, "", "", None)
+        row.seen_at, row.failures, row.next_probe_at = timezone.now(), 0, None
+        Workstation.objects.filter(pk=row.pk).update(**columns(row, *_COLUMNS))
+        Change.objects.bulk_create(changes)
+        publish_all(facts)
+    return True
 
 
 def note_seen(workstations: Iterable[Workstation]) -> int:
@@ -72,6 +61,5 @@ def note_seen(workstations: Iterable[Workstation]) -> int:
     One write for all, no query where there are none.
     """
     now = timezone.now()
-    old = now - timedelta(seconds=SEEN_EVERY_SECONDS)
-    pks = [one.pk for one in workstations if one.seen_at is None or one.seen_at < old]
+    pks = [one.pk for one in workstations if one.seen_at is None or abs(now - one.seen_at) >= SEEN_EVERY]
     return Workstation.objects.filter(pk__in=pks).update(seen_at=now) if pks else 0

@@ -2,6 +2,7 @@
 
 from operations.words import declare_errors
 from workstations.exceptions import (
+    AppFileMissing,
     ArgumentRefused,
     AuthenticationFailure,
     ConnectionLost,
@@ -46,6 +47,7 @@ SENTENCES: dict[str, str] = {
     EmulatorChanged.code: "The index of the emulator holds another one by now, or none.",
     "workstation-offline": "The workstation can't be reached.",
     "workstation-error": "The connection to the workstation could not be tested.",
+    AppFileMissing.code: "There is no such file on the workstation.",
     HostCheckFailed.code: "The host check found something that has to be mended.",
 }
 

@@ -121,6 +121,12 @@ class EmulatorChanged(RemoteFailure):
     code = "emulator-changed"
 
 
+class AppFileMissing(RemoteFailure):
+    """There is no such file on the workstation to install an app from."""
+
+    code = "app-file-missing"
+
+
 class HostCheckFailed(RemoteFailure):
     """The host check found something that is not in order."""
 

@@ -126,6 +126,7 @@ def _on_workstations() -> list[Kind]:
             target_field="pk",
             queue=queue_of,
             lane=_alone,
+            resumable=True,
             handler=_in_worker("emulator_kinds.create"),
         ),
     ]
@@ -194,6 +195,7 @@ def _on_emulators() -> list[Kind]:
             "clone",
             parameters=TitleParameters,
             deadline_seconds=HOUR,  # it copies gigabytes
+            resumable=True,
             handler=_in_worker("emulator_kinds.clone"),
             **alone,
         ),

@@ -77,7 +77,7 @@ def _answered(error: WinRMError, access: Access) -> RemoteFailure:
     return AuthenticationFailure(
         f"{access.name} does not accept user {access.username!r} with the stored password. Check both, and "
         "that the account is neither locked nor disabled; a local administrator needs "
-        "LocalAccountTokenFilterPolicy=1."
+        "LocalAccountTokenFilterPolicy set to 1."
     )
 
 
@@ -96,14 +96,14 @@ def _fault(error: WSManFaultError, access: Access) -> RemoteFailure:
     if error.code in _DENIED:
         return AuthenticationFailure(
             f"{access.name} knows user {access.username!r}, but denies access to WinRM. The user must be an "
-            "administrator there; a local one needs LocalAccountTokenFilterPolicy=1."
+            "administrator there; a local one needs LocalAccountTokenFilterPolicy set to 1."
         )
     if error.code in _NO_FILE:
         return RemoteExit(f"{access.name} does not find the program to run. Check its path.")
     if error.code in _ELEVATION:
         return RemoteExit(
             f"The program on {access.name} wants to be run elevated, and user {access.username!r} is not. "
-            "Set LocalAccountTokenFilterPolicy=1 there, or use an administrator of the domain."
+            "Set LocalAccountTokenFilterPolicy to 1 there, or use an administrator of the domain."
         )
     return ProtocolFailure(f"WinRM on {access.name} refused (fault {error.code}): {reason or 'no reason'}.")
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Query, Router
+from ninja import Router
 from pydantic import BaseModel, Field
 
 from medimgr.lib.access import demand, may
@@ -73,7 +73,7 @@ def import_workstations(request: HttpRequest, dry_run: bool = False) -> dict[str
 
 
 @router.get("/export", summary="Their declarations as such a file")
-def export_workstations(request: HttpRequest, tag: Query[Text] = "") -> HttpResponse:
+def export_workstations(request: HttpRequest, tag: Text = "") -> HttpResponse:
     """As TOML, without passwords; importing it changes nothing."""
     demand(request.user, "view", Workstation)
     rows = Workstation.objects.filter(pk__in=tagged(tag)) if tag else Workstation.objects.all()

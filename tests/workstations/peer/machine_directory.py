@@ -21,6 +21,8 @@ class Task:
     line: str
     user: str
     interactive: bool
+    highest: bool = False
+    """It runs with all rights that its user has."""
     runs: int = 0
 
 

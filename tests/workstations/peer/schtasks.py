@@ -29,8 +29,10 @@ def run(call: Call) -> Outcome:
         if "/run" not in given:
             return _error("ERROR: Invalid syntax.")
         starts = bool(state.quirks.logged_on) and _same(task.user, state.quirks.logged_on)
+        starts = starts or not task.interactive
+        starts = starts and (task.highest or not state.quirks.tasks_need_highest)
         task.runs += starts
-    if starts or not task.interactive:
+    if starts:
         _start(call, task, program.DESKTOP if task.interactive else program.SERVICES)
     return _success(f'Attempted to run the scheduled task "{name}".')
 
@@ -46,7 +48,9 @@ def _create(state: State, name: str, given: dict[str, str], call: Call) -> Outco
         return _error(f'ERROR: The task name "{name}" already exists.')
     if state.quirks.asks_task_password and "/ru" in given and "/rp" not in given:
         return _error(f"Please enter the run as password for {given['/ru']}: \r\nERROR: Logon failure.")
-    state.tasks[name] = Task(given["/tr"], given.get("/ru", call.user), "/it" in given)
+    state.tasks[name] = Task(
+        given["/tr"], given.get("/ru", call.user), "/it" in given, given.get("/rl", "").upper() == "HIGHEST"
+    )
     return _success(f'The scheduled task "{name}" has successfully been created.')
 
 

@@ -87,7 +87,9 @@ class Peer:
                 connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """End everything: ports, connections, commands, directories."""
+        """End everything: ports, connections, commands, directories. A second time, nothing happens."""
+        if self._closing:
+            return
         self._closing = True
         self._waker.send(b"x")
         self._thread.join(10)

@@ -1,25 +1,47 @@
 """Somebody without Windows runs a fleet, declares it as he is told, and plays with its faults."""
 
+import contextlib
 import signal
 import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.running import Instance, RunningProcess, accepts_connections
+from tests.running import Instance, RunningProcess, accepts_connections, clean_environment, wait_for
 from workstations.models import Workstation
 
 
-@pytest.fixture
-def fleet(instance: Instance, tmp_path: Path) -> RunningProcess:
+@contextlib.contextmanager
+def started(directory: Path, *options: str) -> Iterator[RunningProcess]:
+    """Yield a fleet that was started with these options; kill it at the end."""
     command = [
-        sys.executable, "-m", "tests.workstations.peer", "--machines", "2", "--port", "0", "--life",
-        "--declare", str(tmp_path / "fleet.toml"), "--password-file", str(tmp_path / "password"),
-        "--control", str(tmp_path / "control.toml"),
-    ]  # fmt: skip
-    process = instance.start_command(command, name="fleet")
-    instance.wait_for(lambda: "Ctrl+C" in process.output(), 20, "the fleet runs")
-    return process
+        sys.executable,
+        "-m",
+        "tests.workstations.peer",
+        "--password-file",
+        str(directory / "password"),
+    ]
+    process = RunningProcess("fleet", [*command, *options], clean_environment(), directory / "fleet.log")
+    try:
+        yield process
+    finally:
+        process.kill()
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[RunningProcess]:
+    options = ["--machines", "2", "--port", "0", "--life", "--declare", str(tmp_path / "fleet.toml")]
+    with started(tmp_path, *options, "--control", str(tmp_path / "control.toml")) as process:
+        wait_for(lambda: "Ctrl+C" in process.output(), 20, "the fleet runs", process.output)
+        yield process
+
+
+def first_port(directory: Path) -> int:
+    """Return where the first workstation of the declared fleet listens."""
+    declared = tomllib.loads((directory / "fleet.toml").read_text())
+    return int(declared["workstations"]["pc-01"]["port"])
 
 
 def test_the_fleet_is_declared_as_it_says_and_ends_when_interrupted(
@@ -34,38 +56,29 @@ def test_the_fleet_is_declared_as_it_says_and_ends_when_interrupted(
     assert done.returncode == 0, done.stderr
     with instance.database():
         assert [one.name for one in Workstation.objects.all()] == ["pc-01", "pc-02"]
-        port = Workstation.objects.get(name="pc-01").port
-    assert accepts_connections(port)
+    assert accepts_connections(first_port(tmp_path))
     fleet.signal(signal.SIGINT)
     assert fleet.wait(10) == 0
-    assert not accepts_connections(port)
+    assert not accepts_connections(first_port(tmp_path))
     assert "Traceback" not in fleet.output()
 
 
-def test_faults_are_set_in_a_file_while_it_runs(
-    instance: Instance, fleet: RunningProcess, tmp_path: Path
-) -> None:
-    control = tmp_path / "control.toml"
-    done = instance.manage("workstations", "import", str(tmp_path / "fleet.toml"))
-    assert done.returncode == 0, done.stderr
-    with instance.database():
-        port = Workstation.objects.get(name="pc-01").port
+def test_faults_are_set_in_a_file_while_it_runs(fleet: RunningProcess, tmp_path: Path) -> None:
+    control, port = tmp_path / "control.toml", first_port(tmp_path)
     control.write_text('[pc-01]\nport = "closed"\nfaults.nonsense = 1\n[pc-09]\nport = "open"\n')
-    instance.wait_for(lambda: not accepts_connections(port), 10, "the port is closed")
-    instance.wait_for(lambda: "there is no nonsense" in fleet.output(), 10, "the bad name is told")
-    instance.wait_for(lambda: "pc-09: there is no such machine" in fleet.output(), 10, "so is the machine")
+    wait_for(lambda: not accepts_connections(port), 10, "the port is closed", fleet.output)
+    wait_for(lambda: "there is no nonsense" in fleet.output(), 10, "the bad name is told")
+    wait_for(lambda: "pc-09: there is no such machine" in fleet.output(), 10, "so is the machine")
     control.write_text('[pc-01]\nport = "open"\nfaults.unavailable = 3\nquirks.columns = 7\n')
-    instance.wait_for(lambda: accepts_connections(port), 10, "the port is open")
+    wait_for(lambda: accepts_connections(port), 10, "the port is open", fleet.output)
     control.write_text("[pc-01\n")
-    instance.wait_for(lambda: f"{control}: " in fleet.output(), 10, "the bad file is told")
+    wait_for(lambda: f"{control}: " in fleet.output(), 10, "the bad file is told")
 
 
-def test_a_port_in_use_is_told_in_one_line(instance: Instance, fleet: RunningProcess, tmp_path: Path) -> None:
-    instance.manage("workstations", "import", str(tmp_path / "fleet.toml"))
-    with instance.database():
-        port = Workstation.objects.get(name="pc-01").port
-    command = [sys.executable, "-m", "tests.workstations.peer", "--port", str(port)]
-    second = instance.start_command([*command, "--password-file", str(tmp_path / "password")], name="second")
-    assert second.wait(20) == 1
-    assert "--port N" in second.output()
-    assert "Traceback" not in second.output()
+def test_a_port_in_use_is_told_in_one_line(fleet: RunningProcess, tmp_path: Path) -> None:
+    second_directory = tmp_path / "second"
+    second_directory.mkdir()
+    with started(second_directory, "--port", str(first_port(tmp_path))) as second:
+        assert second.wait(20) == 1
+        assert "--port N" in second.output()
+        assert "Traceback" not in second.output()

@@ -10,7 +10,6 @@ from typing import TypedDict
 from workstations.exceptions import (
     AuthenticationFailure,
     ConnectionLost,
-    NotAskedAgain,
     PasswordMissing,
     ProtocolFailure,
     QuotaExceeded,
@@ -107,19 +106,17 @@ def unknown(name: str, why: str, fix: str = "") -> Finding:
 
 
 def in_a_sentence(found: Sequence[Finding]) -> str:
-    """Return which points are not in order, and the first one's mend; empty where all are."""
+    """Return which points are not in order, and the first one's mend; empty where all are.
+
+    What could not be found out is named where nothing else is wrong: mostly it follows from that.
+    """
     wrong = [finding for finding in found if finding["ok"] is False]
     unseen = [finding for finding in found if finding["ok"] is None]
     if not wrong and not unseen:
         return ""
-    told = []
-    if wrong:
-        told.append(f"Not in order: {_named(wrong)}.")
-    if unseen:
-        told.append(f"Not known: {_named(unseen)}.")
+    word = "Not in order" if wrong else "Not known"
     first = (wrong or unseen)[0]
-    told.append(f"{first['label']}: {first['detail']} {first['fix']}".strip())
-    return " ".join(told)
+    return f"{word}: {_named(wrong or unseen)}. {first['label']}: {first['detail']} {first['fix']}".strip()
 
 
 def _named(found: Sequence[Finding]) -> str:
@@ -131,8 +128,6 @@ def _of_a_failure(workstation: Workstation, failure: RemoteFailure) -> list[Find
     connected = good("connection", f"{workstation.host} answers on port {workstation.port}.")
     authenticated = good("authentication", f"{workstation.username} may log in.")
     encrypted = good("encryption", "What is sent is encrypted.")
-    if isinstance(failure, NotAskedAgain):
-        return [unknown("connection", failure.detail)]
     if isinstance(failure, Unreachable | Refused | UnknownHost | ProtocolFailure | ConnectionLost):
         return [bad("connection", failure.detail, "See that WinRM runs there, and its port and firewall.")]
     if isinstance(failure, TlsFailure):
@@ -151,8 +146,8 @@ def _of_a_failure(workstation: Workstation, failure: RemoteFailure) -> list[Find
             bad(
                 "authentication",
                 failure.detail,
-                "Enter the user name and password of an administrator of that machine. A local one also "
-                "needs LocalAccountTokenFilterPolicy, which the set-up script sets.",
+                "Enter the user name and password of an administrator of that machine; the set-up script "
+                "lets a local one in.",
             ),
         ]
     if isinstance(failure, QuotaExceeded):

@@ -166,12 +166,6 @@ def test_a_failure_is_the_finding_of_the_point_that_it_stopped_at(
     assert len(found) == len(LABELS)
 
 
-def test_what_is_not_asked_again_yet_is_not_called_wrong() -> None:
-    found = findings(workstation(), exceptions.NotAskedAgain("Not before 12:03."), None)
-    assert {one["ok"] for one in found} == {None}
-    assert in_a_sentence(found).endswith("Connection: Not before 12:03.")
-
-
 @pytest.mark.parametrize(
     ("wanted", "logged_on", "same"),
     [

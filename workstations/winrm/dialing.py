@@ -9,7 +9,7 @@ import threading
 import time
 
 from workstations.connect_failures import failed, silence, unknown_name, unresolved
-from workstations.exceptions import RemoteFailure
+from workstations.exceptions import ConnectionLost, RemoteFailure
 from workstations.winrm.patience import SLICE_SECONDS, Patience, TooLate
 from workstations.winrm.sockets import PatientSocket
 
@@ -21,7 +21,7 @@ _Address = tuple[socket.AddressFamily, tuple[str | int, ...] | tuple[int, bytes]
 def dialled(host: str, port: int, patience: Patience) -> PatientSocket:
     """Return a connection to ``host``, each of its addresses tried; takes CONNECT_SECONDS at most.
 
-    Raises Unreachable, Refused, UnknownHost or RemoteFailure, and what the patience raises.
+    Raises Unreachable, Refused, UnknownHost, ConnectionLost or RemoteFailure, and what the patience raises.
     """
     seconds = min(CONNECT_SECONDS, max(patience.left, 0.0))
     end = time.monotonic() + seconds
@@ -39,6 +39,11 @@ def dialled(host: str, port: int, patience: Patience) -> PatientSocket:
         except TooLate:
             connection.close()
             failure = silence(host, port, round(seconds, 1))
+        except (ConnectionResetError, BrokenPipeError):
+            connection.close()
+            failure = ConnectionLost(
+                f"{host} accepts connections on port {port}, but broke one off before anything was begun."
+            )
         except OSError as error:
             connection.close()
             failure = failed(error, host, port, round(seconds, 1))

@@ -48,11 +48,12 @@ def told(access: Access, doing: str) -> Iterator[None]:
         raise _broken(error, access, doing) from error
     except SpnegoError as error:
         raise _not_proven(error, access) from error
-    except (WinRMError, ParseError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
-        # pypsrp takes answers apart without looking first.
+    except (WinRMError, ParseError, ValueError, LookupError, AttributeError, TypeError) as error:
+        # pypsrp takes answers apart without looking first; what Python says of that tells people nothing.
+        said = f" ({_short(error)})" if isinstance(error, WinRMError | ParseError) else ""
         raise ProtocolFailure(
-            f"{access.name} answers on port {access.port}, but not as WinRM does ({_short(error)}). Check "
-            "the port, and that no other server listens there."
+            f"{access.name} answers on port {access.port}, but not as WinRM does{said}. Check the port, and "
+            "that no other server listens there."
         ) from error
 
 

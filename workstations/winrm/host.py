@@ -69,19 +69,21 @@ class Host:
                 "had to. It was told to stop."
             )
 
+        # Who has not been reached by the end is unreachable: nothing of ours was late then.
         with self._patience.until(end, late):
             self._patience.go_on()
-            shell = self._open()
-            used = shell.commands > 0
-            try:
-                outcome = shell.run(name, words, told, stdin)
-            except (ShellGone, QuotaExceeded) as failure:
-                # A new shell may help against a quota, too: commands count for as long as theirs lives.
-                if shell.begun or (isinstance(failure, QuotaExceeded) and not used):
-                    raise
-                shell = self._open(anew=True)
-                outcome = shell.run(name, words, told, stdin)
-        return Output(*outcome)
+        shell = self._open(end)
+        used = shell.commands > 0
+        try:
+            with self._patience.until(end, late):
+                return Output(*shell.run(name, words, told, stdin))
+        except (ShellGone, QuotaExceeded) as failure:
+            # A new shell may help against a quota, too: commands count for as long as theirs lives.
+            if shell.begun or (isinstance(failure, QuotaExceeded) and not used):
+                raise
+        shell = self._open(end, anew=True)
+        with self._patience.until(end, late):
+            return Output(*shell.run(name, words, told, stdin))
 
     def powershell(self, script: str, *, timeout: float) -> Output:
         """Run a PowerShell script as :meth:`run` does a program.
@@ -112,13 +114,13 @@ class Host:
             self._shell.close()
             self._shell = None
 
-    def _open(self, *, anew: bool = False) -> "Shell":
+    def _open(self, end: float, *, anew: bool = False) -> "Shell":
         from workstations.winrm.shell import Shell
 
         try:
             if self._shell is None:
                 self._shell = Shell(self.access, self._patience)
-            self._shell.open(anew=anew)
+            self._shell.open(end, anew=anew)
         except RemoteFailure as failure:
             self.opening_failure = failure
             raise

@@ -29,12 +29,14 @@ OPERATION_SECONDS = 5
 
 
 class Line:
-    """The one TCP connection of a session: what its login belongs to."""
+    """The TCP connection of a session, one at a time: what its login belongs to."""
 
     def __init__(self, access: Access, patience: Patience) -> None:
         self._access = access
         self._patience = patience
         self.socket: PatientSocket | None = None
+        """The last one; taken apart where TLS is spoken over it."""
+        self._made: list[HTTPConnection] = []
         self.sealed = False
         """A login has been made, and messages are sealed with its keys: no other connection takes them."""
 
@@ -46,6 +48,18 @@ class Line:
             )
         self.socket = dialled(self._access.host, self._access.port, self._patience)
         return self.socket
+
+    def keep(self, connection: HTTPConnection) -> None:
+        """Remember a connection, to hang up."""
+        self._made.append(connection)
+
+    def hang_up(self) -> None:
+        """Close all, answers that nobody has read included; the pool would leave those to the collector."""
+        for connection in self._made:
+            connection.close()
+        self._made.clear()
+        self.socket = None
+        self.sealed = False
 
 
 class _Connection(HTTPConnection):
@@ -79,11 +93,13 @@ class _Adapter(requests.adapters.HTTPAdapter):
         def connection(*args: Any, **kwargs: Any) -> HTTPConnection:
             made = _Connection(*args, **kwargs)
             made.line = line
+            line.keep(made)
             return made
 
         def tls_connection(*args: Any, **kwargs: Any) -> HTTPSConnection:
             made = _TlsConnection(*args, **kwargs)
             made.line = line
+            line.keep(made)
             return made
 
         def pool(*args: Any, **kwargs: Any) -> HTTPConnectionPool:
@@ -170,10 +186,7 @@ class Connection:
     def give_up(self) -> None:
         """Hang up, in whatever state the connection is. The next request connects and logs in anew."""
         self._session.close()
-        if self.line.socket is not None:
-            self.line.socket.close()
-        self.line.socket = None
-        self.line.sealed = False
+        self.line.hang_up()
         self.wsman.transport.encryption = None
 
     close = give_up

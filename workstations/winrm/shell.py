@@ -19,6 +19,7 @@ from workstations.exceptions import (
     RemoteFailure,
     ShellGone,
     TlsFailure,
+    Unreachable,
 )
 from workstations.states import Auth
 from workstations.winrm.faults import told
@@ -59,19 +60,17 @@ class Shell:
         self.begun = False
         """The last command may have begun; False only where the workstation has refused it."""
 
-    def open(self, *, anew: bool = False) -> None:
-        """Have a shell: the one that is open, or a new one. Raises a RemoteFailure."""
+    def open(self, end: float, *, anew: bool = False) -> None:
+        """Have a shell before ``end`` (monotonic), the open one or a new one. Raises a RemoteFailure."""
         if self._winrs is not None and (anew or self.commands >= MOST_COMMANDS):
             self._tidy_up()
         if self._winrs is not None:
             return
-        access = self._access
-        seconds = round(min(OPEN_SECONDS, max(self._patience.left, 0.0)), 1)
+        now = time.monotonic()
+        seconds = min(OPEN_SECONDS, max(end - now, 0.0))
         winrs = WinRS(self._connection.wsman, codepage=_UTF_8, idle_time_out=IDLE_SECONDS)
         try:
-            with self._patience.until(
-                time.monotonic() + seconds, lambda: silence(access.host, access.port, seconds)
-            ):
+            with self._patience.until(now + seconds, lambda: self._silence(round(seconds, 1))):
                 self._ask(winrs.open, "")
         except BaseException:
             self._connection.give_up()
@@ -105,6 +104,15 @@ class Shell:
         self.commands += 1
         self._ended = process
         return process.rc & 0xFFFFFFFF, process.stdout, process.stderr
+
+    def _silence(self, seconds: float) -> Unreachable:
+        access = self._access
+        if self._connection.line.socket is None:
+            return silence(access.host, access.port, seconds)
+        return Unreachable(
+            f"{access.name} accepts connections on port {access.port}, but has not let us in within "
+            f"{seconds:g} s: its WinRM hangs, or something else listens there. Restart its service WinRM."
+        )
 
     def _begin(self, process: Process, name: str) -> None:
         self.begun = True

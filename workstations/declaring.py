@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.db import IntegrityError, connection, transaction
-from django.utils import timezone
+from django.db import IntegrityError, transaction
 
 from workstations.exceptions import BadWorkstation, UnknownWorkstation
 from workstations.models import Change, Workstation
 from workstations.passwords import check_password
+from workstations.reachability import lock, mark_unknown, take_status
 from workstations.states import Reachability
 
 DECLARED = (
@@ -57,10 +57,7 @@ def redeclare(workstation_id: int, fields: Mapping[str, Any], password: str | No
     if password is not None:
         check_password(password)
     with transaction.atomic():
-        rows = Workstation.objects.all()
-        if connection.features.has_select_for_update:
-            rows = rows.select_for_update()
-        workstation = rows.filter(pk=workstation_id).first()
+        workstation = lock(workstation_id)
         if workstation is None:
             raise UnknownWorkstation(f"There is no workstation {workstation_id} any more.")
         apply(workstation, fields, password)
@@ -134,23 +131,21 @@ def _save(workstation: Workstation, changed: set[str] | None) -> None:
         except IntegrityError:  # somebody declared the same at the same moment
             errors = duplicates(workstation)
             raise BadWorkstation("Somebody has just declared the same.", errors=errors) from None
+        if changed is not None and changed & _WHERE:
+            mark_unknown(workstation)
 
 
 def _forget(workstation: Workstation, changed: set[str]) -> set[str]:
     """Forget what was found out by another way than from now on; return what that changes besides."""
     forgotten: dict[str, Any] = {}
+    also: set[str] = set()
     if changed & (_WHERE | _HOW):
         forgotten |= {"failures": 0, "next_probe_at": None}
     if changed & _WHERE:
-        before = workstation.status
-        forgotten |= {"status": Reachability.UNKNOWN.value, "last_error": "", "error_code": ""}
+        _, changes = take_status(workstation, Reachability.UNKNOWN, "", "", None)
+        Change.objects.bulk_create(changes)
         forgotten |= {"system": None, "host_check": None}
-        if before != Reachability.UNKNOWN:
-            now = timezone.now()
-            forgotten["status_since"] = now
-            Change.objects.create(
-                workstation=workstation, at=now, what="status", before=before, after=Reachability.UNKNOWN
-            )
+        also = {"status", "status_since", "last_error", "error_code"}
     for name, value in forgotten.items():
         setattr(workstation, name, value)
-    return set(forgotten)
+    return also | set(forgotten)

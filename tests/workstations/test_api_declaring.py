@@ -216,3 +216,15 @@ def test_viewers_and_strangers_declare_nothing(alice: User, bob: User, charlie: 
     assert_problem(post(client_of(None), "/api/workstations", body), 401, "not-logged-in")
     assert post(client_of(alice, csrf=True), "/api/workstations", body).status_code == 403
     assert list(Workstation.objects.values_list("name", "host")) == [("pc-1", "pc-1.example")]
+
+
+def test_the_emulators_of_one_that_moves_are_unknown_until_it_is_read(alice: User) -> None:
+    row = make()
+    emulator = row.emulators.create(index=0, title="a", state="running")
+    patch(alice, row.pk, {"boot_seconds": 50})
+    emulator.refresh_from_db()
+    assert emulator.state == "running"
+    patch(alice, row.pk, {"port": 5986})
+    emulator.refresh_from_db()
+    assert emulator.state == "unknown"
+    assert Event.objects.filter(topic="emulator").latest("id").data["state"] == "unknown"

@@ -28,8 +28,47 @@ def declare(parser: CommandParser) -> None:
         "--timeout", type=_seconds, default=TIMEOUT_SECONDS, help="Seconds at most (default 5)."
     )
 
+    _declare_actions(verbs)
     _declare_fleet(verbs)
     _declare_passwords(verbs)
+
+
+def _declare_actions(verbs: Any) -> None:
+    for verb, what in (("check", "Check the set-up of workstations"), ("scan", "Read their emulators")):
+        act = verbs.add_parser(
+            verb,
+            help=f"{what}, and wait until it is done.",
+            description=f"{what}, by the operations worker. Exit code: 0 done, 1 not all of it.",
+        )
+        act.add_argument("names", nargs="*", metavar="NAME", help="Which workstations.")
+        act.add_argument("--tag", default="", help="All with this tag, instead.")
+        act.add_argument("--all", action="store_true", help="All that are declared, instead.")
+        _declare_waiting(act)
+    for verb in ("start", "stop", "restart"):
+        act = verbs.add_parser(
+            verb,
+            help=f"{verb.capitalize()} emulators, and wait until it is done.",
+            description=f"{verb.capitalize()} emulators, by the operations worker, as many at a time as "
+            "their workstation allows. Exit code: 0 done, 1 not all of it.",
+        )
+        act.add_argument("name", nargs="?", metavar="NAME", default="", help="Of which workstation.")
+        act.add_argument(
+            "--emulator", action="append", default=[], metavar="TITLE", help="This one; may be repeated."
+        )
+        act.add_argument(
+            "--index", action="append", default=[], type=int, metavar="N", help="This one, by its index."
+        )
+        act.add_argument("--all", action="store_true", help="All of them.")
+        act.add_argument("--tag", default="", help="With --all: on all workstations with this tag.")
+        _declare_waiting(act)
+
+
+def _declare_waiting(parser: CommandParser) -> None:
+    parser.add_argument("--reason", default="", help="Why; kept with the operation.")
+    parser.add_argument("--no-wait", dest="wait", action="store_false", help="Only ask for it.")
+    parser.add_argument(
+        "--timeout", type=_long, default=600.0, help="Wait so many seconds at most (default 600)."
+    )
 
 
 def _declare_fleet(verbs: Any) -> None:
@@ -80,4 +119,14 @@ def _seconds(text: str) -> float:
         value = -1.0
     if not 0 < value <= 60:
         raise ArgumentTypeError(f"{text!r} is not a number of seconds above 0, up to 60.")
+    return value
+
+
+def _long(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 86400:
+        raise ArgumentTypeError(f"{text!r} is not a number of seconds from 0 to 86400.")
     return value

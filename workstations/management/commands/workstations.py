@@ -11,7 +11,7 @@ from django.db import DatabaseError, InterfaceError
 from medimgr.lib.private_file import write_private_file
 from medimgr.lib.problems import Problem
 from medimgr.lib.sealing import new_key
-from workstations.command_line import arguments, fleet_words, listing, passwords_typed, selecting
+from workstations.command_line import acting, arguments, fleet_words, listing, passwords_typed, selecting
 from workstations.connection import test_connection
 from workstations.declaring import redeclare
 from workstations.exceptions import UnknownWorkstation
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         arguments.declare(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the sub-command. Exit codes: 0 done, 1 failed, 2 no such workstation or bad words."""
+        """Run the sub-command. Exit codes: 0 done, 1 not or not all of it, 2 no such workstation."""
         try:
             getattr(self, f"_{options['verb'].replace('-', '_')}")(options)
         except UnknownWorkstation as problem:
@@ -71,6 +71,27 @@ class Command(BaseCommand):
             return
         self.stderr.write(f"{name}: {result['status']}. {result['error_message']}")
         raise SystemExit(1)
+
+    # --- acting ----------------------------------------------------------------------------
+
+    def _check(self, options: dict[str, Any]) -> None:
+        acting.carry_out("check-host", acting.chosen_workstations(options), options, self._say)
+
+    def _scan(self, options: dict[str, Any]) -> None:
+        acting.carry_out("scan", acting.chosen_workstations(options), options, self._say)
+
+    def _start(self, options: dict[str, Any]) -> None:
+        acting.carry_out("start", acting.chosen_emulators(options), options, self._say)
+
+    def _stop(self, options: dict[str, Any]) -> None:
+        acting.carry_out("stop", acting.chosen_emulators(options), options, self._say)
+
+    def _restart(self, options: dict[str, Any]) -> None:
+        acting.carry_out("restart", acting.chosen_emulators(options), options, self._say)
+
+    def _say(self, line: str, *, bad: bool = False) -> None:
+        (self.stderr if bad else self.stdout).write(line)
+        self.stdout.flush()  # whoever waits wants to see it happen
 
     # --- the fleet as a file ---------------------------------------------------------------
 

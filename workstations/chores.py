@@ -9,7 +9,8 @@ from django.utils import timezone
 from operations import chores
 from operations.chores import Chore
 from workstations.models import Change
-from workstations.polling import reachability
+from workstations.polling import inventories, reachability
+from workstations.polling.inventories import read_emulators
 from workstations.polling.reachability import look_who_answers
 
 BATCH_SIZE = 1000
@@ -32,3 +33,4 @@ def register_chores() -> None:
     chores.register(
         Chore(reachability.CHORE, settings.MEDIMGR_REACHABILITY_SECONDS, look_who_answers, steady=True)
     )
+    chores.register(Chore(inventories.CHORE, settings.MEDIMGR_INVENTORY_SECONDS, read_emulators, steady=True))

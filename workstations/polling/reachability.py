@@ -9,9 +9,10 @@ from django.conf import settings
 
 from operations import chores
 from workstations.models import Workstation
+from workstations.polling import inventories
 from workstations.polling.beats import left_until
 from workstations.polling.probing import TIMEOUT_SECONDS, Finding, Prober, Target
-from workstations.polling.statuses import note_seen, store
+from workstations.polling.statuses import ANSWERING, note_seen, store
 from workstations.polling.verdicts import is_news
 
 CHORE = "workstations.reachability"
@@ -39,7 +40,10 @@ def look_who_answers() -> str:
         while not over and not stopping.is_set():
             found, over = _gathered(prober)
             answering += [known[one.target.pk] for one in found if one.failure is None]
-            changed.update(store(_news(found, known)))
+            news = store(_news(found, known))
+            if ANSWERING in news and inventories.CHORE in chores.all_chores():
+                chores.run_now(inventories.CHORE)  # they are read at once
+            changed.update(news)
     finally:
         prober.end()
         prober.join()

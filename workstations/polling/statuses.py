@@ -13,6 +13,7 @@ from workstations.polling.verdicts import is_refuted_by_an_answer
 from workstations.reachability import columns, lock, record_failure, take_status
 from workstations.states import Reachability
 
+ANSWERING, NOT_TO_BE_REACHED = "answering", "not to be reached"
 _COLUMNS = ("status", "status_since", "last_error", "error_code", "seen_at", "failures", "next_probe_at")
 
 
@@ -32,9 +33,9 @@ def store(findings: Iterable[Finding]) -> list[str]:
             continue
         if finding.failure is not None:
             if record_failure(workstation, finding.failure, began_at=finding.began):
-                changed.append("not to be reached")
+                changed.append(NOT_TO_BE_REACHED)
         elif record_answer(workstation):
-            changed.append("answering")
+            changed.append(ANSWERING)
     return changed
 
 

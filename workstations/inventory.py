@@ -17,10 +17,10 @@ from workstations.comparison import READ_FIELDS, Alteration, Differences, Found,
 from workstations.ldplayer.configs import Config
 from workstations.ldplayer.list2 import Instance
 from workstations.models import Change, Emulator, Workstation
-from workstations.reachability import columns, lock, mark_unknown, record_answer, record_failure, take_status
+from workstations.reachability import columns, lock, mark_unknown, record_failure, take_status
 from workstations.states import Reachability
 
-__all__ = ["mark_unknown", "record", "record_answer", "record_failure"]
+__all__ = ["mark_unknown", "record", "record_failure"]
 
 SEEN_EVERY = timedelta(minutes=5)
 """How old the times at which things were last seen may get while nothing changes."""

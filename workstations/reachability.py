@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from medimgr.events.log import Fact, publish_all
 from workstations.connect_failures import status_after
-from workstations.exceptions import NotAskedAgain, Refused, RemoteFailure, UnknownHost, Unreachable
+from workstations.exceptions import NotAskedAgain, RemoteFailure
 from workstations.models import Change, Emulator, Workstation
 from workstations.states import EmulatorState, Reachability
 
@@ -21,10 +21,6 @@ STALE_AFTER = timedelta(minutes=10)
 
 _LONGEST_ERROR = 300
 _STATUS_COLUMNS = ("status", "status_since", "last_error", "error_code")
-_NOT_CONNECTED = frozenset(
-    {"", RemoteFailure.code, Unreachable.code, Refused.code, UnknownHost.code, "workstation-offline"}
-)
-"""Error codes of connects that failed: whoever connects now has refuted them."""
 
 
 def record_failure(
@@ -45,14 +41,14 @@ def record_failure(
         return False
     status = status_after(failure)
     known = Workstation.objects.filter(pk=workstation.pk).first()
-    if known is None or _refuted(known, began_at):
+    if known is None or _refuted(known, failure, began_at):
         return False
     news = (known.status, known.last_error, known.error_code) != (status, _short(failure), failure.code)
     if not news and not (_emulators_lost(known, status) and _with_a_state(known).exists()):
         return False
     with transaction.atomic():
         locked = lock(workstation.pk)
-        if locked is None or _refuted(locked, began_at):
+        if locked is None or _refuted(locked, failure, began_at):
             return False
         facts, changes = take_status(locked, status, _short(failure), failure.code, operation_id)
         if _emulators_lost(locked, status):
@@ -61,27 +57,6 @@ def record_failure(
         Change.objects.bulk_create(changes)
         publish_all(facts)
     return bool(facts)
-
-
-def record_answer(workstation: Workstation, operation_id: int | None = None) -> bool:
-    """Store and publish that somebody answers at the workstation's port; return whether that was news.
-
-    That is less than reading it: one that could not be connected to is online, but an error that lies
-    deeper (a wrong password) stays until a reading succeeds. One query where nothing is new.
-    """
-    known = Workstation.objects.filter(pk=workstation.pk).first()
-    if known is None or not _could_not_connect(known):
-        return False
-    with transaction.atomic():
-        locked = lock(workstation.pk)
-        if locked is None or not _could_not_connect(locked):
-            return False
-        facts, changes = take_status(locked, Reachability.ONLINE, "", "", operation_id)
-        locked.seen_at = timezone.now()
-        Workstation.objects.filter(pk=locked.pk).update(**columns(locked, *_STATUS_COLUMNS, "seen_at"))
-        Change.objects.bulk_create(changes)
-        publish_all(facts)
-    return True
 
 
 def mark_unknown(workstation: Workstation) -> int:
@@ -156,15 +131,17 @@ def _emulators_lost(workstation: Workstation, status: Reachability) -> bool:
     return status == Reachability.OFFLINE or read_at is None or timezone.now() - read_at > STALE_AFTER
 
 
-def _refuted(workstation: Workstation, began_at: datetime | None) -> bool:
-    """Return whether it was reached by a look that began after this one that failed."""
+def _refuted(workstation: Workstation, failure: RemoteFailure, began_at: datetime | None) -> bool:
+    """Return whether a look that began after this one that failed has succeeded.
+
+    Somebody who answers at its port (``seen_at``) refutes that nobody does, but no wrong password.
+    """
+    seen = {workstation.read_at}
+    if status_after(failure) == Reachability.OFFLINE:
+        seen.add(workstation.seen_at)
     # A time in the future was written before the clock was set back: it says nothing.
-    seen = [at for at in (workstation.seen_at, workstation.read_at) if at is not None]
-    return began_at is not None and any(began_at < at <= timezone.now() for at in seen)
-
-
-def _could_not_connect(workstation: Workstation) -> bool:
-    return workstation.status != Reachability.ONLINE and workstation.error_code in _NOT_CONNECTED
+    now = timezone.now()
+    return began_at is not None and any(at is not None and began_at < at <= now for at in seen)
 
 
 def _short(failure: RemoteFailure) -> str:

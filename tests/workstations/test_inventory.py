@@ -272,4 +272,4 @@ def test_a_clock_that_was_set_back_stops_nothing() -> None:
     Workstation.objects.update(read_at=timezone.now() + timedelta(hours=1))
     read(workstation, running(0))
     assert Emulator.objects.get().state == "running"
-    assert Workstation.objects.get().read_at <= timezone.now()
+    assert Workstation.objects.filter(read_at__lte=timezone.now()).exists()

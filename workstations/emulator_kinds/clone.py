@@ -45,6 +45,7 @@ def carry_out(job: Job) -> None:
         else:
             job.log("An earlier try of this operation has begun the copy")
         clone = _when_whole(visit, before, wanted.title)
+        visit.read(with_configs=True)  # its processors and memory, too
         visit.say(2, 2, f"{safety.named(clone)} is a clone of {safety.named(source)}")
 
 
@@ -75,7 +76,10 @@ def _when_whole(visit: Visit, before: frozenset[int], title: str) -> Instance:
 
     found = visit.until(there, APPEARS_SECONDS)
     if found is None:
-        raise NotVerified(f"ldconsole took the order to copy, but there is no emulator called {title!r}.")
+        raise NotVerified(
+            f"ldconsole took the order to copy, but there is no emulator called {title!r}. Is there room "
+            "on the disk? What it printed is in the log of this operation."
+        )
     visit.say(1, 2, f"Waiting until {safety.named(found)} is whole")
     if found.width is None:
         visit.job.log(

@@ -56,7 +56,10 @@ def _when_there(visit: Visit, before: frozenset[int]) -> Instance:
 
     made = visit.until(new, APPEARS_SECONDS)
     if made is None:
-        raise NotVerified("ldconsole took the order to create an emulator, but none has come.")
+        raise NotVerified(
+            "ldconsole took the order to create an emulator, but none has come. Is there room on the disk? "
+            "What it printed is in the log of this operation."
+        )
     return made
 
 

@@ -30,7 +30,7 @@ def carry_out(job: Job) -> None:
 
 def rename(visit: Visit, index: int, title: str) -> None:
     """Rename what is at ``index``, and read it back. Raises NotVerified."""
-    visit.ldconsole.rename(index, title)
+    result = visit.ldconsole.rename(index, title)
 
     def called_so(reading: Listing) -> Instance | None:
         found = reading.at(index)
@@ -40,7 +40,7 @@ def rename(visit: Visit, index: int, title: str) -> None:
         return
     found = visit.read().at(index)
     raise NotVerified(
-        f"It is still called {found.title!r}; ldconsole did not rename it to {title!r}."
+        f"It is still called {found.title!r}, not {title!r}. {result.in_words}."
         if found is not None
-        else f"There is no emulator with index {index} any more."
+        else f"There is no emulator with index {index} any more. {result.in_words}."
     )

@@ -13,11 +13,13 @@ def machine(peer: Peer) -> Machine:
     return peer.machine("pc-1", instances=["Farm 1"])
 
 
-def create(machine: Machine, *options: str, line: str = LAUNCH, user: str = "operator") -> tuple[int, bytes]:
+def create(
+    machine: Machine, *options: str, line: str = LAUNCH, user: str = "operator", level: str = "HIGHEST"
+) -> tuple[int, bytes]:
     with shell(machine) as opened:
         done = run(
             opened, "schtasks.exe", "/Create", "/TN", "t-1", "/TR", line, "/SC", "ONCE", "/ST", "00:00",
-            "/RU", user, *options,
+            "/RU", user, "/RL", level, *options,
         )  # fmt: skip
         return done.rc or 0, done.stdout + done.stderr
 
@@ -64,11 +66,10 @@ def test_a_task_that_is_not_interactive_has_no_desktop(machine: Machine) -> None
 
 
 def test_a_task_without_the_highest_rights_does_not_start_what_needs_them(machine: Machine) -> None:
-    machine.set(tasks_need_highest=True)
-    create(machine, "/IT", "/F")
+    create(machine, "/IT", "/F", level="LIMITED")
     task(machine, "/Run", "/TN", "t-1")
     assert machine.instance("Farm 1").android == 0
-    create(machine, "/IT", "/F", "/RL", "HIGHEST")
+    machine.set(tasks_need_highest=False)
     task(machine, "/Run", "/TN", "t-1")
     assert machine.instance("Farm 1").android == 1
 

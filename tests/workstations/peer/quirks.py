@@ -42,7 +42,7 @@ class Quirks:
     """Who sits at the desktop; empty: nobody, and interactive tasks don't run."""
     task_scheduler: bool = True
     """Without, ``schtasks /Create`` is refused."""
-    tasks_need_highest: bool = False
+    tasks_need_highest: bool = True
     """A task without ``/RL HIGHEST`` can't start ldconsole, which wants elevation (error 740)."""
     asks_task_password: bool = False
     """``schtasks /Create /RU`` wants a password where no /RP is given, and fails without."""

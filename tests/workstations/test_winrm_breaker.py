@@ -182,6 +182,19 @@ def test_a_refused_login_waits_longer_so_that_no_account_is_locked(
     assert machine.failed_logins == 1
 
 
+def test_one_that_goes_away_while_it_is_worked_with_was_not_reached_in_the_end(
+    peer: Peer, machine: Machine, workstation: Workstation
+) -> None:
+    with reach(workstation, Until(time.monotonic() + 20)) as host:
+        host.run(SAMPLE, ["exit", "0"], timeout=10)
+        machine.expire_shells()
+        peer.close_port(machine)
+        for _ in range(2):
+            with pytest.raises(RemoteFailure):
+                host.run(SAMPLE, ["exit", "0"], timeout=10)
+    assert stored(workstation)[0] == 1
+
+
 def test_a_failure_on_the_workstation_itself_is_no_reason(machine: Machine, workstation: Workstation) -> None:
     machine.faults.quota_on_create = 1
     with pytest.raises(RemoteFailure):

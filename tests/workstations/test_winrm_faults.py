@@ -26,6 +26,7 @@ from workstations.exceptions import (
     UnknownHost,
     Unreachable,
 )
+from workstations.states import Auth
 from workstations.winrm import dialing
 from workstations.winrm import shell as shells
 
@@ -259,6 +260,15 @@ def test_a_wrong_name_or_password_is_tried_once(machine: Machine, change: dict[s
     assert type(failure) is AuthenticationFailure
     assert "wrong" not in failure.detail
     assert machine.failed_logins == 1, "each more may lock the account"
+
+
+@pytest.mark.parametrize("name", ["operator@EXAMPLE.LAN", ""])
+def test_kerberos_that_is_not_set_up_here_says_what_it_needs(machine: Machine, name: str) -> None:
+    with nothing_left_of(machine):
+        failure = fails(machine, auth=Auth.KERBEROS, username=name)
+    assert type(failure) is AuthenticationFailure
+    assert "the Python packages gssapi and krb5, a configured realm" in failure.detail
+    assert machine.failed_logins == 0
 
 
 def test_a_password_that_is_changed_meanwhile_is_refused_once(machine: Machine) -> None:

@@ -46,7 +46,7 @@ def told(access: Access, doing: str) -> Iterator[None]:
         raise _answered(error, access) from error
     except (requests.RequestException, HTTPError, HTTPException, OSError) as error:
         raise _broken(error, access, doing) from error
-    except SpnegoError as error:
+    except (SpnegoError, ImportError) as error:
         raise _not_proven(error, access) from error
     except (WinRMError, ParseError, ValueError, LookupError, AttributeError, TypeError) as error:
         # pypsrp takes answers apart without looking first; what Python says of that tells people nothing.
@@ -145,8 +145,8 @@ def _no_tls(error: ssl.SSLError, access: Access) -> TlsFailure:
 def _not_proven(error: Exception, access: Access) -> RemoteFailure:
     if access.auth is Auth.KERBEROS:
         return AuthenticationFailure(
-            f"Kerberos with {access.name} does not work: {_short(error)}. It needs the Python package "
-            "pykrb5 and a configured realm on the machine of medimgr, and the host's full name."
+            f"Kerberos with {access.name} does not work: {_short(error)}. It needs the Python packages "
+            "gssapi and krb5, a configured realm on the machine of medimgr, and the host's full name."
         )
     return ProtocolFailure(f"{access.name} answers, but what it sends can't be verified: {_short(error)}.")
 

@@ -45,7 +45,7 @@ class Host:
         self.opened = False
         """It has been reached and logged in to."""
         self.opening_failure: RemoteFailure | None = None
-        """What went wrong when it was last tried to be reached."""
+        """What went wrong when it was last tried to be reached; None where nothing did."""
 
     def run(self, program: str, arguments: Sequence[str], *, timeout: float, stdin: bytes = b"") -> Output:
         """Run a program to its end and return what it printed, whatever its exit code.
@@ -124,7 +124,7 @@ class Host:
         except RemoteFailure as failure:
             self.opening_failure = failure
             raise
-        self.opened = True
+        self.opened, self.opening_failure = True, None
         return self._shell
 
 

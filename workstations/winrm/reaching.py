@@ -64,7 +64,7 @@ def reach(workstation: Workstation, errand: Errand, *, always: bool = False) -> 
         try:
             yield host
         finally:
-            if host.opened:
-                breaker.close(workstation)
-            elif host.opening_failure is not None:
+            if host.opening_failure is not None:
                 breaker.failed(workstation, host.opening_failure)
+            elif host.opened:
+                breaker.close(workstation)

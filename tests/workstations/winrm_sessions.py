@@ -74,4 +74,5 @@ def _open() -> list[str]:
     for number in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):
             found.append(os.readlink(f"/proc/self/fd/{number}"))
-    return found
+    # SQLite keeps the file of a closed connection open for as long as this process has another one.
+    return [name for name in found if ".sqlite3" not in name]

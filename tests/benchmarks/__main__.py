@@ -1,10 +1,17 @@
-"""The benchmarks: ``script/bench supervisor``, ``streams`` and ``operations``, each with ``--help``."""
+"""The benchmarks: ``script/bench supervisor``, ``streams``, ``operations`` and ``workstations``, each with
+``--help``.
+"""
 
 import sys
 
-from tests.benchmarks import operations, streams, supervisor
+from tests.benchmarks import operations, streams, supervisor, workstations
 
-BENCHMARKS = {"supervisor": supervisor.main, "streams": streams.main, "operations": operations.main}
+BENCHMARKS = {
+    "supervisor": supervisor.main,
+    "streams": streams.main,
+    "operations": operations.main,
+    "workstations": workstations.main,
+}
 
 
 def main() -> int:

@@ -70,6 +70,10 @@ class WorkstationAdmin(ModelAdmin[Workstation]):
         may_change = self.has_change_permission(request, obj) if obj else True
         return fieldsets(known=obj is not None, may_change=may_change)
 
+    def view_on_site(self, obj: Workstation) -> str:
+        """Return the workstation's live page."""
+        return reverse("workstations:workstation", args=[obj.pk])
+
     @admin.display(description="Running")
     def running(self, row: Any) -> str:
         """Return how many of its emulators run."""

@@ -19,6 +19,10 @@ from workstations.models import Change, Emulator
 class OfAWorkstation(RecordAdmin[Any]):
     """A record that belongs to a workstation."""
 
+    def view_on_site(self, obj: Emulator | Change) -> str:
+        """Return the live page of the workstation."""
+        return reverse("workstations:workstation", args=[obj.workstation_id])
+
     @admin.display(description="workstation", ordering="workstation__name")
     def of(self, row: Emulator | Change) -> str:
         """Return a link to the workstation's declaration."""

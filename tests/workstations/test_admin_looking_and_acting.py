@@ -158,3 +158,13 @@ def test_emulators_and_changes_are_for_looking_only(site: Client, fleet: list[Wo
         assert site.get(f"{place}add/").status_code == 403
         assert site.post(f"{place}{pk}/change/", {"title": "x"}).status_code == 403
         assert site.post(f"{place}{pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_the_admin_leads_to_the_live_pages(site: Client, fleet: list[Workstation]) -> None:
+    page = f"/workstations/{fleet[0].pk}/"
+    assert f'href="{page}"' in site.get(f"{LIST}{fleet[0].pk}/change/").content.decode()
+    assert (
+        f'href="{page}"' in site.get(f"{EMULATORS}{fleet[0].emulators.all()[0].pk}/change/").content.decode()
+    )
+    assert 'href="/workstations/"' in site.get("/admin/").content.decode()
+    assert site.get(page).status_code == 200

@@ -78,7 +78,7 @@ def test_no_file_is_a_junk_drawer() -> None:
 
 def test_no_process_is_started_through_asyncio_or_a_shell() -> None:
     """asyncio takes a thread per child on Python 3.11 and reaps behind the supervisor's back."""
-    banned = re.compile(r"create_subprocess_(exec|shell)|shell=True|os\.system\(|preexec_fn")
+    banned = re.compile(r"create_subprocess_(exec|shell)|\bshell=True|os\.system\(|preexec_fn")
     assert [
         named(path) for path in our_python() if path != Path(__file__) and banned.search(code_of(path))
     ] == []

@@ -60,11 +60,11 @@ class Job:
             raise OperationFailed("target-gone", f"{self.operation.target} does not exist any more.")
         return target
 
-    def progress(self, done: int, total: int = 0, message: str = "") -> None:
+    def progress(self, done: int, total: int = 0, message: str = "", *, at_once: bool = False) -> None:
         """Say how far the work has come; also a check (see :meth:`check_cancelled`).
 
-        What comes too soon after the last write is kept and written with the next one or the end. A
-        database that is away costs the report, not the work.
+        What comes too soon after the last write is kept and written with the next one or the end, unless
+        ``at_once``: for a step that may take long. A database that is away costs the report, not the work.
         """
         self.check_cancelled()
         message = self.masked(message)
@@ -72,7 +72,7 @@ class Job:
         self.operation.progress_done = max(0, done)
         self.operation.progress_total = max(0, total)
         self.operation.progress_message = message[:300]
-        if now - self._reported_at < PROGRESS_SECONDS:
+        if now - self._reported_at < PROGRESS_SECONDS and not at_once:
             return
         self._reported_at = now
         try:

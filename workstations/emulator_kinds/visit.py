@@ -83,7 +83,7 @@ class Visit:
     def say(self, done: int, total: int, message: str) -> None:
         """Tell how far the operation is, on its page and in its log."""
         self.job.log(message)
-        self.job.progress(done, total, message)
+        self.job.progress(done, total, message, at_once=done < total)
 
 
 @contextmanager

@@ -36,7 +36,7 @@ class WorkstationAdmin(ModelAdmin[Workstation]):
     """What is declared of each workstation, and what the last look at it said."""
 
     form = WorkstationForm
-    list_display = ("name", "host", "port", "status", "status_since", "running", "words", "last_error")
+    list_display = ("name", "address", "status", "running", "words", "last_error")
     list_filter = ("status", TagFilter, "polled", "tls", "auth")
     search_fields = ("name", "host")
     ordering = ("name",)
@@ -73,6 +73,11 @@ class WorkstationAdmin(ModelAdmin[Workstation]):
     def view_on_site(self, obj: Workstation) -> str:
         """Return the workstation's live page."""
         return reverse("workstations:workstation", args=[obj.pk])
+
+    @admin.display(ordering="host")
+    def address(self, row: Workstation) -> str:
+        """Return host and port."""
+        return f"[{row.host}]:{row.port}" if ":" in row.host else f"{row.host}:{row.port}"
 
     @admin.display(description="Running")
     def running(self, row: Any) -> str:

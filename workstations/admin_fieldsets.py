@@ -13,8 +13,8 @@ def fieldsets(*, known: bool, may_change: bool) -> list[tuple[str | None, dict[s
             {
                 "fields": (
                     ("auth", "username"),
-                    *(password if may_change else ()),
                     *(("stored_password",) if known else ()),
+                    *(password if may_change else ()),
                     ("tls",),
                     "ca_certificates",
                 ),

@@ -47,7 +47,7 @@ class WorkstationForm(WorkstationModelForm):
         widget=forms.PasswordInput(
             render_value=False, attrs={"class": "vTextField", "autocomplete": "new-password"}
         ),
-        help_text="Stored encrypted, and never shown again. Leave it empty to keep the one that is stored.",
+        help_text="Stored encrypted, and never shown again.",
     )
     remove_password = forms.BooleanField(
         label="Take the stored password away", required=False, help_text="It can't be logged in to then."
@@ -59,8 +59,15 @@ class WorkstationForm(WorkstationModelForm):
         widgets = {
             "ca_certificates": forms.Textarea(
                 attrs={"rows": 4, "class": "vLargeTextField", "spellcheck": "false"}
-            )
+            ),
+            # Browsers put the account of who sits there into a field before a password.
+            "username": forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}),
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance._state.adding and "password" in self.fields:
+            self.fields["password"].help_text += " Leave it empty to keep the one that is stored."
 
     def clean_password(self) -> str:
         """Refuse what can't be stored, without repeating it."""

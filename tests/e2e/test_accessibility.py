@@ -13,6 +13,7 @@ PAGES = [
     "/monitoring/",
     "/monitoring/services/backend/",
     "/monitoring/connections/",
+    "/workstations/",
     "/operations/",
     "/operations/chores/",
 ]

@@ -12,6 +12,7 @@ LIVE = [
     "/monitoring/",
     f"/monitoring/services/{KEY}/",
     "/monitoring/connections/",
+    "/workstations/",
     "/operations/",
     "/operations/chores/",
     "OPERATION",

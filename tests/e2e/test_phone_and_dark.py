@@ -23,6 +23,7 @@ PAGES = [
     "/monitoring/?show=attention",
     "/monitoring/services/backend/",
     "/monitoring/connections/",
+    "/workstations/",
     "/operations/",
     "/operations/chores/",
 ]

@@ -35,7 +35,8 @@ class EmulatorAdmin(OfAWorkstation):
     """Emulators, as the lists of their workstations were last read."""
 
     list_display = ("title", "index", "of", "state", "state_since", "cpu", "memory_mb", "resolution")
-    list_filter = ("state", WorkstationTagFilter, "workstation")
+    # No filter of workstations: there may be hundreds. The link on a workstation leads to its own.
+    list_filter = ("state", WorkstationTagFilter)
     list_select_related = ("workstation",)
     search_fields = ("title", "workstation__name", "=index")
     ordering = ("workstation__name", "index")
@@ -70,7 +71,7 @@ class ChangeAdmin(OfAWorkstation):
     """What has changed of workstations and emulators."""
 
     list_display = ("at", "of", "index", "title", "what", "before", "after", "operation_id")
-    list_filter = ("what", "at", "workstation")
+    list_filter = ("what", "at", WorkstationTagFilter)
     list_select_related = ("workstation",)
     search_fields = ("workstation__name", "title", "before", "after")
     date_hierarchy = "at"

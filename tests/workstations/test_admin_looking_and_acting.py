@@ -168,3 +168,13 @@ def test_the_admin_leads_to_the_live_pages(site: Client, fleet: list[Workstation
     )
     assert 'href="/workstations/"' in site.get("/admin/").content.decode()
     assert site.get(page).status_code == 200
+
+
+def test_the_link_on_a_workstation_leads_to_its_emulators_alone(
+    site: Client, fleet: list[Workstation]
+) -> None:
+    link = f"{EMULATORS}?workstation__id__exact={fleet[1].pk}"
+    assert f'href="{link}"' in site.get(f"{LIST}{fleet[1].pk}/change/").content.decode()
+    text = site.get(link).content.decode()
+    assert "farm &lt;2&gt;" in text
+    assert "farm &lt;1&gt;" not in text

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from cryptography.fernet import Fernet
@@ -139,18 +139,29 @@ def test_who_insists_asks_at_once_and_lets_the_others_ask_again(
     assert stored(workstation) == (0, None)
 
 
-def test_of_many_at_once_one_takes_the_probe(peer: Peer, machine: Machine, workstation: Workstation) -> None:
+def test_of_many_at_once_one_takes_the_probe(
+    peer: Peer, machine: Machine, workstation: Workstation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     peer.close_port(machine)
     with pytest.raises(Refused):
         ask(workstation)
     make_due(workstation)
     peer.open_port(machine)
-    start = threading.Barrier(8)
+    all_have_read = threading.Barrier(8)
     outcomes: list[str] = []
+
+    class Clock:
+        localtime = staticmethod(timezone.localtime)
+
+        @staticmethod
+        def now() -> datetime:
+            all_have_read.wait(20)  # it is asked for between the reading and the writing
+            return timezone.now()
+
+    monkeypatch.setattr(breaker, "timezone", Clock)
 
     def probe() -> None:
         row = Workstation.objects.get(pk=workstation.pk)
-        start.wait(20)
         try:
             breaker.admit(row)
             outcomes.append("asked")

@@ -40,6 +40,7 @@ def test_a_session_has_one_login_and_one_shell(machine: Machine) -> None:
         assert machine.open_connections == 1
         assert len(machine.open_shells) == 1
     assert machine.actions.count("Create") == machine.actions.count("Delete") == 1
+    assert machine.actions.count("Signal") == 4, "each is released before the next, the last with the shell"
     assert len(machine.commands) == 5
 
 

@@ -1,9 +1,11 @@
 """TLS with a workstation: what is trusted is what the workstation's row says, and each refusal says why."""
 
 import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
+import requests.adapters
 
 from tests.workstations.peer import Machine, Peer
 from tests.workstations.peer.certificates import authority, certificate
@@ -59,6 +61,17 @@ def test_nothing_of_the_environment_is_trusted(
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.setenv(name, str(bundle))
     refused(machine)
+
+
+def test_where_a_signer_is_declared_no_other_is_trusted(
+    peer: Peer, machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text(authority())
+    monkeypatch.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", str(bundle))
+    other = peer.machine("pc-other", certificate=certificate())
+    declared = ssl.get_server_certificate((other.host, other.port), timeout=5)
+    refused(machine, ca_certificates=declared)
 
 
 def test_an_expired_certificate_is_refused(peer: Peer) -> None:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 import pytest
 from django.db import connections
@@ -51,14 +52,20 @@ def served(threads: int = 16) -> Iterator[None]:
         assert not thread.is_alive()
 
 
-def overlaps(rows: list[Operation]) -> int:
-    """Return how many ran at the same time at most, by when they began and ended."""
-    moments = [(row.started_at, 1) for row in rows] + [(row.finished_at, -1) for row in rows]
-    count = most = 0
-    for _, step in sorted(moments, key=lambda moment: (moment[0], moment[1])):  # type: ignore[arg-type,return-value]
-        count += step
-        most = max(most, count)
-    return most
+def span(row: Operation) -> tuple[datetime, datetime]:
+    """Return when an operation that has ended began and ended."""
+    assert row.started_at is not None
+    assert row.finished_at is not None
+    return row.started_at, row.finished_at
+
+
+def overlaps(rows: list[Operation], during: Operation | None = None) -> int:
+    """Return how many ran at the same time at most, of all or while one of them ran."""
+    begins = [span(row)[0] for row in rows]
+    if during is not None:
+        first, last = span(during)
+        begins = [moment for moment in begins if first <= moment < last]
+    return max(sum(span(row)[0] <= moment < span(row)[1] for row in rows) for moment in begins)
 
 
 def test_all_of_a_tag_start_two_at_a_time_and_one_that_cannot_holds_up_nobody(peer: Peer) -> None:
@@ -98,11 +105,8 @@ def test_what_changes_the_list_goes_alone_and_in_its_turn(peer: Peer) -> None:
     alone = [row for row in ended if row.lane_limit == 1]
     assert len(alone) == 2
     for row in alone:
-        others = [other for other in ended if other.pk != row.pk]
-        assert all(
-            other.finished_at <= row.started_at or other.started_at >= row.finished_at for other in others
-        )  # type: ignore[operator]
-    begun = sorted(ended, key=lambda row: (row.started_at, row.pk))
+        assert overlaps([row, *(other for other in ended if other.pk != row.pk)], during=row) == 1
+    begun = sorted(ended, key=lambda row: (span(row)[0], row.pk))
     assert [row.pk for row in begun] == [row.pk for row in rows], "Nobody overtakes who waits to be alone."
     assert sorted(one.title for one in machine.instances()) == ["a", "b", "c", "c 2", "d", "new"]
 

@@ -18,10 +18,12 @@ def carry_out(job: Job) -> None:
         raise TypeError("A title is wanted.")
     with at_emulator(job) as (visit, emulator):
         reading = visit.read()
-        instance = own(reading, emulator)
-        if instance.title == wanted.title:
-            visit.say(1, 1, f"{safety.named(instance)} is called so already")
+        so_already = reading.at(emulator.index)
+        # Also by an earlier try whose worker was lost before it could read the title back.
+        if so_already is not None and so_already.title == wanted.title:
+            visit.say(1, 1, f"{safety.named(so_already)} is called so already")
             return
+        instance = own(reading, emulator)
         safety.title_free(reading, wanted.title)
         visit.say(0, 1, f"Renaming {safety.named(instance)} to {wanted.title}")
         rename(visit, instance.index, wanted.title)

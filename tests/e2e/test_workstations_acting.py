@@ -133,6 +133,22 @@ def test_many_are_started_and_stopped_at_once_and_a_card_counts_them(page: Page,
     assert not any(one.active for one in machine.instances())
 
 
+def test_what_is_starting_can_be_stopped(page: Page, fleet: Fleet) -> None:
+    machine = fleet.machines[0]
+    scan(page, "north")
+    machine.set(boot_polls=1000)
+    try:
+        one = tile(page, "north 3")
+        one.get_by_role("button", name="Start").click()
+        expect(one).to_have_attribute("data-state", "starting", timeout=PATIENCE_MS)
+        one.get_by_role("button", name="Stop").click()
+        expect(one).to_have_attribute("data-state", "stopped", timeout=PATIENCE_MS)
+        expect(one.get_by_role("button", name="Start")).not_to_have_attribute("aria-disabled", "true")
+    finally:
+        machine.set(boot_polls=1)
+    assert not machine.instance("north 3").active
+
+
 def test_a_title_that_ldconsole_cannot_take_is_said_beside_its_field(page: Page, fleet: Fleet) -> None:
     scan(page, "south")
     open_one(page, fleet.rows[1])

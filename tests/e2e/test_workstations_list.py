@@ -225,7 +225,8 @@ def test_who_may_only_look_is_told_what_is_missing(browser: Browser, running: Ru
 
         viewer = account(running, "viewer", is_staff=True)
         viewer.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
-    context = browser.new_context(base_url=running.url, storage_state=cookies_of(browser, running, "viewer"))
+    theirs: Any = cookies_of(browser, running, "viewer")
+    context = browser.new_context(base_url=running.url, storage_state=theirs)
     page = context.new_page()
     open_list(page)
     button = tile(page, "Phone 000-02").get_by_role("button")
@@ -278,7 +279,7 @@ def test_two_hundred_workstations_stay_quick(page: Page, running: RunningMedimgr
         open_list(page)
         assert page.locator(".host").count() == 200
         took = page.evaluate(_TIMES)
-        assert max(took) < 1500, took
+        assert max(took) < 400, took
         # Only what is in sight has controls.
         assert page.locator(".tile > button").count() < 1500
         host(page, "pc-198").evaluate("node => node.scrollIntoView()")

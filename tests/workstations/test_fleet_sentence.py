@@ -93,7 +93,8 @@ def test_the_number_in_the_sentence_is_the_number_of_the_filter() -> None:
 def test_the_script_says_what_the_server_says() -> None:
     every = [item(1, status.value, code) for status in Reachability for code in CODES]
     every += [
-        item(pk, "online", **{state.value: count for state, count in zip(EmulatorState, counts, strict=True)})
+        item(pk)
+        | {"states": {state.value: count for state, count in zip(EmulatorState, counts, strict=True)}}
         for pk in (2, 3)
         for counts in product((0, 1, 2), repeat=len(EmulatorState))
     ]

@@ -4,6 +4,7 @@
 (() => {
   const { words, actions, page } = medimgr;
   const UP = new Set(["running", "starting", "zombie"]);
+  const WISHES = new Set(["start", "stop", "restart"]);
   const may = page.may;
   /** For each verb the permission that it takes, and whether it wants the emulator down or up. */
   const EMULATOR = {
@@ -34,6 +35,12 @@
 
   const lacks = (right) => `Your account lacks the permission workstations.${right}. Ask an administrator for it.`;
 
+  /** Of start, stop and restart the newest wish replaces what still waits; stop also ends what starts: as workstations/handlers.py. */
+  function givesWay(operation, active, verb) {
+    if (active === verb || !WISHES.has(active) || !WISHES.has(verb)) return false;
+    return operation.status === "PENDING" || (verb === "stop" && active !== "stop");
+  }
+
   /** Return why the verb cannot be asked for on an emulator now, or "". */
   function emulatorWhyNot(store, item, verb) {
     const { right, down, up } = EMULATOR[verb];
@@ -42,9 +49,10 @@
     const host = store.hosts.get(item.workstation);
     if (host.status === "offline") return `${host.name} is offline. Test its connection once it is back.`;
     const active = item.operation ? actions.verbOf(item.operation) : "";
-    if (active && !(verb === "stop" && active === "start")) return `It is ${(actions.VERB_WORDS[active] || { doing: "being worked on" }).doing} just now.`.replace("It is changing", "It is being changed");
+    if (active && !givesWay(item.operation, active, verb)) return active === "modify" ? "It is being changed just now." : `It is ${(actions.VERB_WORDS[active] || { doing: "being worked on" }).doing} just now.`;
+    if (active) return "";
     if (verb === "start" && UP.has(item.state)) return item.state === "zombie" ? "It is half alive: stop it first." : `It is ${item.state} already.`;
-    if (verb === "stop" && item.state === "stopped" && active !== "start") return "It is stopped already.";
+    if (verb === "stop" && item.state === "stopped") return "It is stopped already.";
     if (verb === "restart" && item.state === "stopped") return "It is stopped: start it instead.";
     if (down && UP.has(item.state)) return `It is ${item.state}: stop it first.`;
     if (up && item.state !== "running" && item.state !== "unknown") return "It has to run for that: start it first.";

@@ -37,7 +37,8 @@
       medimgr.setAttribute(this.pick, "aria-label", `Select ${item.title}`);
       if (this.pick.checked !== picked) this.pick.checked = picked;
       root.classList.toggle("picked", picked);
-      const starts = item.state === "stopped" || (item.state === "unknown" && !item.operation);
+      const begun = item.operation && actions.verbOf(item.operation) !== "stop"; // then Stop is what can be wanted
+      const starts = !begun && (item.state === "stopped" || item.state === "unknown");
       const verb = starts ? "start" : "stop";
       medimgr.setAttribute(this.button, "data-action", verb);
       medimgr.setText(this.button, starts ? "Start" : "Stop");

@@ -3,9 +3,12 @@
 import os
 import struct
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import spnego
+from spnego._ntlm_raw.crypto import lmowfv1, ntowfv1
 from spnego.channel_bindings import GssChannelBindings
 from spnego.exceptions import SpnegoError
 
@@ -24,40 +27,35 @@ class Accounts:
 
     def put(self, username: str, password: str) -> None:
         """Make this the one user."""
-        from spnego._ntlm_raw.crypto import lmowfv1, ntowfv1
-
         domain, _, user = username.rpartition("\\")
         entry = f"{domain}\\{user}" if domain else user
         hashes = f"{lmowfv1(password).hex()}:{ntowfv1(password).hex()}"
         self._file.write_text(f"{entry}:1000:{hashes}:[U]:LCT-1589398321\n", encoding="utf-8")
 
-    def step(self, context: spnego.ContextProxy, token: bytes) -> bytes | None:
-        """Take one step of the handshake. Raises SpnegoError where name or password are wrong."""
-        with _users:
-            before = os.environ.get("NTLM_USER_FILE")
-            os.environ["NTLM_USER_FILE"] = str(self._file)
-            try:
-                return context.step(token)
-            finally:
-                if before is None:
-                    del os.environ["NTLM_USER_FILE"]
-                else:
-                    os.environ["NTLM_USER_FILE"] = before
-
     def accept(self, token: bytes, bindings: GssChannelBindings | None) -> spnego.ContextProxy:
         """Return a new acceptor, as the first token of the client wants it."""
-        protocol = "ntlm" if token.startswith(b"NTLMSSP\0") else "negotiate"
+        plain = token.startswith(b"NTLMSSP\0")
+        options = spnego.NegotiateOptions
+        with self._in_force():
+            return spnego.server(
+                protocol="ntlm" if plain else "negotiate",
+                channel_bindings=bindings,
+                options=options.use_ntlm if plain else options.use_negotiate,
+            )
+
+    def step(self, context: spnego.ContextProxy, token: bytes) -> bytes | None:
+        """Take one step of the handshake. Raises SpnegoError where name or password are wrong."""
+        with self._in_force():
+            return context.step(token)
+
+    @contextmanager
+    def _in_force(self) -> Iterator[None]:
+        """Have pyspnego use these accounts: it finds them by the environment of the process alone."""
         with _users:
             before = os.environ.get("NTLM_USER_FILE")
             os.environ["NTLM_USER_FILE"] = str(self._file)
             try:
-                return spnego.server(
-                    protocol=protocol,
-                    channel_bindings=bindings,
-                    options=spnego.NegotiateOptions.use_ntlm
-                    if protocol == "ntlm"
-                    else spnego.NegotiateOptions.use_negotiate,
-                )
+                yield
             finally:
                 if before is None:
                     del os.environ["NTLM_USER_FILE"]

@@ -17,7 +17,7 @@ _Address = tuple[socket.AddressFamily, tuple[str | int, ...] | tuple[int, bytes]
 
 
 class ConnectionTest(TypedDict):
-    """What a test found. ``error_message`` is there unless it connected."""
+    """What a test found. ``error_message`` and ``error_code`` are there unless it connected."""
 
     connected: bool
     workstation_id: int
@@ -26,6 +26,8 @@ class ConnectionTest(TypedDict):
     """online: it connected. offline: nobody answered there. error: the test itself was not possible."""
     response_time_ms: float
     error_message: NotRequired[str]
+    error_code: NotRequired[str]
+    """That of Unreachable, Refused, UnknownHost or RemoteFailure."""
 
 
 def test_connection(
@@ -52,6 +54,7 @@ def test_connection(
     }
     if failure is not None:
         result["error_message"] = failure.detail
+        result["error_code"] = failure.code
     return result
 
 

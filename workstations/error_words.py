@@ -45,8 +45,6 @@ SENTENCES: dict[str, str] = {
     NotVerified.code: "It was asked for, but reading back shows that it was not done.",
     Unsafe.code: "It is refused in the state that things are in.",
     EmulatorChanged.code: "The index of the emulator holds another one by now, or none.",
-    "workstation-offline": "The workstation can't be reached.",
-    "workstation-error": "The connection to the workstation could not be tested.",
     AppFileMissing.code: "There is no such file on the workstation.",
     HostCheckFailed.code: "The host check found something that has to be mended.",
 }

@@ -5,18 +5,13 @@ from importlib import import_module
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
-from django.utils import timezone
 
-from medimgr.events.log import publish
 from operations import queues, registry
-from operations.exceptions import OperationFailed
 from operations.intake import request_operation
 from operations.job import Job
 from operations.models import Operation
 from operations.registry import Kind
 from operations.requester import Requester
-from workstations.connection import ConnectionTest, test_connection
 from workstations.emulator_kinds.parameters import (
     CreateParameters,
     InstallParameters,
@@ -95,7 +90,7 @@ def _on_workstations() -> list[Kind]:
             Workstation,
             "test",
             deadline_seconds=60.0,
-            handler=carry_out_test,
+            handler=_in_worker("connection_results", "carry_out_test"),
             **look,
         ),
         Kind(
@@ -230,35 +225,3 @@ def request_test(workstation: Workstation, requester: Requester, *, idempotency_
         requester=requester,
         idempotency_key=idempotency_key,
     )
-
-
-def carry_out_test(job: Job) -> None:
-    """Test, store and publish what came out; a workstation that can't be reached is a failed operation."""
-    workstation = job.target()
-    if not isinstance(workstation, Workstation):
-        raise TypeError(f"{TEST_CONNECTION} works on workstations alone.")
-    job.progress(0, 1, f"Connecting to {workstation.host} on port {workstation.port}")
-    result = test_connection(workstation)
-    record(workstation, result)
-    if not result["connected"]:
-        raise OperationFailed(f"workstation-{result['status']}", result["error_message"])
-    job.progress(1, 1, f"It answered after {result['response_time_ms']:g} ms")
-
-
-def record(workstation: Workstation, result: ConnectionTest) -> None:
-    """Store a test's result and publish a ``workstation`` event, in one transaction.
-
-    Only these columns are written, so that a form saved meanwhile loses nothing.
-    """
-    with transaction.atomic():
-        if workstation.status != result["status"] or workstation.status_since is None:
-            workstation.status_since = timezone.now()
-        workstation.status = result["status"]
-        workstation.last_error = result.get("error_message", "")[:300]
-        changed = Workstation.objects.filter(pk=workstation.pk).update(
-            status=workstation.status,
-            status_since=workstation.status_since,
-            last_error=workstation.last_error,
-        )
-        if changed:
-            publish("workstation", str(workstation.pk), workstation.public())

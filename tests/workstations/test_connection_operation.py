@@ -3,12 +3,14 @@
 import io
 import socket
 import sys
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import Client
+from django.utils import timezone
 
 from medimgr.events.models import Event
 from operations.executor import Executor
@@ -17,7 +19,8 @@ from operations.requester import Requester
 from operations.states import Status
 from tests.running import free_port
 from workstations import connection
-from workstations.handlers import QUEUE, TEST_CONNECTION, record, request_test
+from workstations.connection_results import record
+from workstations.handlers import QUEUE, TEST_CONNECTION, request_test
 from workstations.models import Workstation
 
 pytestmark = pytest.mark.both_databases
@@ -50,9 +53,28 @@ def test_an_unreachable_workstation_is_a_failed_operation_that_says_why() -> Non
     Executor(queue_name=QUEUE).run(drain=True)
     asked.refresh_from_db()
     workstation.refresh_from_db()
-    assert (asked.status, asked.error_code) == (Status.FAILED, "workstation-offline")
+    assert (asked.status, asked.error_code) == (Status.FAILED, "workstation-refused")
     assert "refuses" in asked.error_detail
     assert (workstation.status, workstation.last_error) == ("offline", asked.error_detail)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_answers_may_be_asked_at_once_but_a_wrong_password_stays_wrong() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        workstation = make(listener.getsockname()[1])
+        later = timezone.now() + timedelta(minutes=5)
+        Workstation.objects.update(
+            status="error",
+            error_code="workstation-authentication",
+            last_error="It does not accept it.",
+            failures=3,
+            next_probe_at=later,
+        )
+        request_test(workstation, Requester("alice", "api"))
+        Executor(queue_name=QUEUE).run(drain=True)
+    workstation.refresh_from_db()
+    assert (workstation.failures, workstation.next_probe_at) == (0, None)
+    assert (workstation.status, workstation.error_code) == ("error", "workstation-authentication")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -13,12 +13,12 @@ from medimgr.lib.problems import Problem
 from medimgr.lib.sealing import new_key
 from workstations.command_line import acting, arguments, fleet_words, listing, passwords_typed, selecting
 from workstations.connection import test_connection
+from workstations.connection_results import record
 from workstations.declaring import redeclare
 from workstations.exceptions import UnknownWorkstation
 from workstations.fleet_file import reading
 from workstations.fleet_file.saving import import_fleet
 from workstations.fleet_file.writing import export_fleet
-from workstations.handlers import record
 from workstations.models import Workstation
 from workstations.passwords import rotate
 

@@ -48,8 +48,8 @@ def record_answer(workstation: Workstation) -> bool:
         row = lock(workstation.pk)
         if row is None or not is_refuted_by_an_answer(row):
             return False
-        facts, changes = take_status(row, Reachability.ONLINE, "", "", None)
         row.seen_at, row.failures, row.next_probe_at = timezone.now(), 0, None
+        facts, changes = take_status(row, Reachability.ONLINE, "", "", None)
         Workstation.objects.filter(pk=row.pk).update(**columns(row, *_COLUMNS))
         Change.objects.bulk_create(changes)
         publish_all(facts)

@@ -5,7 +5,10 @@ It goes on after a point that fails wherever it can, stores every finding in ``W
 all are in order.
 """
 
+from django.utils import timezone
+
 from operations.job import Job
+from workstations import inventory
 from workstations.exceptions import (
     AuthenticationFailure,
     HostCheckFailed,
@@ -21,7 +24,9 @@ from workstations.facts import store
 from workstations.host_findings import Finding, Listing, findings, in_a_sentence
 from workstations.ldplayer import list2
 from workstations.models import Workstation
+from workstations.polling.statuses import record_answer
 from workstations.powershell import HostFacts, ask
+from workstations.reachability import record_failure
 from workstations.winrm import Host
 from workstations.winrm.decoding import decoded
 from workstations.winrm.reaching import reach
@@ -49,13 +54,17 @@ def carry_out_check(job: Job) -> None:
     facts: HostFacts | RemoteFailure
     listing: Listing | RemoteFailure | None = None
     job.progress(0, 2, f"Asking {workstation.name}")
+    began_at = timezone.now()
     try:
         with reach(workstation, job, always=True) as host:
             facts = _facts(host, workstation)
             job.progress(1, 2, "Reading its emulators")
-            listing = _listing(host, workstation)
+            listing = _listing(host, workstation, job)
     except RemoteFailure as failure:
         facts = failure
+        record_failure(workstation, failure, job.operation.pk, began_at=began_at)
+    else:
+        record_answer(workstation)
     found = findings(workstation, facts, listing)
     _tell(job, found)
     store(workstation.pk, "host_check", {"findings": found})
@@ -74,17 +83,16 @@ def _facts(host: Host, workstation: Workstation) -> HostFacts | RemoteFailure:
         return failure
 
 
-def _listing(host: Host, workstation: Workstation) -> Listing | RemoteFailure:
+def _listing(host: Host, workstation: Workstation, job: Job) -> Listing | RemoteFailure:
+    began_at = timezone.now()
     try:
         output = host.run(workstation.ldconsole_path, ["list2"], timeout=LIST_SECONDS)
         text = decoded(output.stdout, workstation.code_page)
-        return {
-            "emulators": len(list2.parse(text.text)),
-            "encoding": text.encoding,
-            "damaged": text.damaged,
-        }
+        instances = list2.parse(text.text)
     except RemoteFailure as failure:
         return failure
+    inventory.record(workstation, instances, None, operation_id=job.operation.pk, began_at=began_at)
+    return {"emulators": len(instances), "encoding": text.encoding, "damaged": text.damaged}
 
 
 def _tell(job: Job, found: list[Finding]) -> None:

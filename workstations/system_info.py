@@ -4,10 +4,14 @@ It is stored in ``Workstation.system`` as ``{"at": time, ...}`` with the fields 
 :class:`workstations.powershell.SystemInfo`.
 """
 
+from django.utils import timezone
+
 from operations.job import Job
+from workstations.exceptions import RemoteFailure
 from workstations.facts import store
 from workstations.models import Workstation
 from workstations.powershell import SystemInfo, ask
+from workstations.reachability import record_failure
 from workstations.system_words import in_words
 from workstations.winrm.reaching import reach
 
@@ -21,8 +25,14 @@ def carry_out_read_system(job: Job) -> None:
     if not isinstance(workstation, Workstation):
         raise TypeError(f"{job.kind.name} works on workstations alone.")
     job.progress(0, 1, f"Asking {workstation.name} for its system")
+    began_at = timezone.now()
     with reach(workstation, job) as host:
-        system = ask(host, SystemInfo, timeout=SECONDS)
+        try:
+            system = ask(host, SystemInfo, timeout=SECONDS)
+        except RemoteFailure as failure:
+            if failure is host.opening_failure:  # nobody could work with it, and everybody is to see that
+                record_failure(workstation, failure, job.operation.pk, began_at=began_at)
+            raise
     store(workstation.pk, "system", system.model_dump(mode="json"))
     for line in in_words(system):
         job.log(line)

@@ -164,6 +164,19 @@ def test_tls_is_used_where_it_is_declared_and_a_stranger_s_certificate_is_a_find
     assert not_in_order(found) == ["encryption"]
 
 
+def test_what_it_saw_is_the_status_of_the_workstation_too(peer: Peer) -> None:
+    machine = peer.machine("pc-1", instances=["Farm 1", "Farm 2"])
+    workstation = declared(machine)
+    machine.change_password("another")
+    checked(workstation)
+    assert (workstation.status, workstation.error_code) == ("error", "workstation-authentication")
+    workstation.set_password("another")
+    workstation.save()
+    checked(workstation)
+    assert (workstation.status, workstation.error_code) == ("online", "")
+    assert list(workstation.emulators.values_list("title", flat=True)) == ["Farm 1", "Farm 2"]
+
+
 def test_it_looks_also_where_others_are_kept_from_asking(peer: Peer) -> None:
     """The circuit breaker keeps the polling away; who checks wants to know how it is now."""
     machine = peer.machine("pc-1")

@@ -12,6 +12,7 @@ from operations.requester import Requester
 from workstations import handlers
 from workstations.exceptions import UnknownEmulator, UnknownWorkstation
 from workstations.models import Emulator, Workstation
+from workstations.tags import tagged
 
 WorkstationVerb = Literal["test-connection", "check-host", "read-system", "scan", "create-emulator"]
 EmulatorVerb = Literal["start", "stop", "restart", "rename", "clone", "modify", "delete", "install-app"]
@@ -69,7 +70,7 @@ class Chosen(Generic[M]):
 def chosen_workstations(
     *, ids: Collection[int | str] | None = None, tag: str | None = None
 ) -> Chosen[Workstation]:
-    """Return the workstations with these ids, or those with ``tag``. One query.
+    """Return the workstations with these ids, or those with ``tag``. At most two queries.
 
     Raises BadParameters unless just one of the two is given, and where nothing has the tag.
     """
@@ -77,7 +78,7 @@ def chosen_workstations(
     if ids is not None:
         rows = Workstation.objects.in_bulk(_numbers(ids))
         return Chosen([*rows.values()], _strangers(ids, rows))
-    return Chosen(_tagged(str(tag)))
+    return Chosen(list(Workstation.objects.filter(pk__in=_tagged(str(tag)))))
 
 
 def chosen_emulators(
@@ -101,7 +102,7 @@ def chosen_emulators(
         if machine is None:
             raise UnknownWorkstation(f"There is no workstation {workstation}.")
         return Chosen(list(rows.filter(workstation=machine)))
-    return Chosen(list(rows.filter(workstation__in=[one.pk for one in _tagged(str(tag))])))
+    return Chosen(list(rows.filter(workstation__in=_tagged(str(tag)))))
 
 
 def request_actions(
@@ -158,10 +159,9 @@ def _strangers(ids: Iterable[int | str], known: Mapping[int, Any]) -> list[str]:
     return [text for text in dict.fromkeys(str(one)[:60] for one in ids) if text not in map(str, known)]
 
 
-def _tagged(tag: str) -> list[Workstation]:
-    # Looked through here: SQLite can't ask whether a list holds something, and workstations are hundreds.
-    rows = [row for row in Workstation.objects.all() if tag in row.tags]
-    if not rows:
+def _tagged(tag: str) -> list[int]:
+    found = tagged(tag)
+    if not found:
         fault = f"No workstation has the tag {tag[:60]!r}."
         raise BadParameters(fault, errors={"tag": [fault]})
-    return rows
+    return found

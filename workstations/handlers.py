@@ -7,11 +7,8 @@ from typing import Any
 from django.conf import settings
 
 from operations import queues, registry
-from operations.intake import request_operation
 from operations.job import Job
-from operations.models import Operation
 from operations.registry import Kind
-from operations.requester import Requester
 from workstations.emulator_kinds.parameters import (
     CreateParameters,
     InstallParameters,
@@ -213,15 +210,3 @@ def _on_emulators() -> list[Kind]:
             **alone,
         ),
     ]
-
-
-def request_test(workstation: Workstation, requester: Requester, *, idempotency_key: str = "") -> Operation:
-    """Queue a connection test for the operations worker. Raises what ``request_operation`` raises."""
-    return request_operation(
-        TEST_CONNECTION,
-        workstation,
-        str(workstation.pk),
-        queue=QUEUE,
-        requester=requester,
-        idempotency_key=idempotency_key,
-    )

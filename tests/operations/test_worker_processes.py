@@ -22,7 +22,7 @@ from operations.states import Status
 from tests.operations.asking import ALICE, ask
 from tests.running import Instance, RunningProcess
 from tests.silent_listener import silent_listener
-from workstations.handlers import request_test
+from workstations.actions import request_action
 from workstations.models import Workstation
 
 pytestmark = pytest.mark.both_databases
@@ -44,7 +44,7 @@ def operation_under_way(instance: Instance) -> Iterator[Operation]:
     """Have the worker connect to a port that does not answer, which takes it five seconds."""
     with silent_listener() as port, instance.database():
         workstation = Workstation.objects.create(name="quiet", host="127.0.0.1", port=port)
-        asked = request_test(workstation, ALICE)
+        asked = request_action(workstation, "test-connection", ALICE)
         instance.wait_for(lambda: row(asked).status == Status.RUNNING, 10, "the operation runs")
         yield asked
 
@@ -121,7 +121,7 @@ def test_a_worker_outlives_a_database_that_fails(instance: Instance) -> None:
         workstation = Workstation.objects.create(
             name="there", host="127.0.0.1", port=listener.getsockname()[1]
         )
-        asked = request_test(workstation, ALICE)
+        asked = request_action(workstation, "test-connection", ALICE)
         instance.wait_for(lambda: row(asked).finished_at, 15, "it works again")
         assert row(asked).status == Status.SUCCESS
     assert worker.stop(20) == 0, worker.output()

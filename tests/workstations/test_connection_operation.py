@@ -19,8 +19,9 @@ from operations.requester import Requester
 from operations.states import Status
 from tests.running import free_port
 from workstations import connection
+from workstations.actions import request_action
 from workstations.connection_results import record
-from workstations.handlers import QUEUE, TEST_CONNECTION, request_test
+from workstations.handlers import QUEUE, TEST_CONNECTION
 from workstations.models import Workstation
 
 pytestmark = pytest.mark.both_databases
@@ -34,7 +35,7 @@ def make(port: int, name: str = "ws-12") -> Workstation:
 def test_a_reachable_workstation_is_online_and_published() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         workstation = make(listener.getsockname()[1])
-        asked = request_test(workstation, Requester("alice", "api"))
+        asked = request_action(workstation, "test-connection", Requester("alice", "api"))
         assert (asked.target, asked.kind) == (f"workstation:{workstation.pk}", TEST_CONNECTION)
         Executor(queue_name=QUEUE).run(drain=True)
     asked.refresh_from_db()
@@ -49,7 +50,7 @@ def test_a_reachable_workstation_is_online_and_published() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_an_unreachable_workstation_is_a_failed_operation_that_says_why() -> None:
     workstation = make(free_port())
-    asked = request_test(workstation, Requester("alice", "api"))
+    asked = request_action(workstation, "test-connection", Requester("alice", "api"))
     Executor(queue_name=QUEUE).run(drain=True)
     asked.refresh_from_db()
     workstation.refresh_from_db()
@@ -70,7 +71,7 @@ def test_who_answers_may_be_asked_at_once_but_a_wrong_password_stays_wrong() -> 
             failures=3,
             next_probe_at=later,
         )
-        request_test(workstation, Requester("alice", "api"))
+        request_action(workstation, "test-connection", Requester("alice", "api"))
         Executor(queue_name=QUEUE).run(drain=True)
     workstation.refresh_from_db()
     assert (workstation.failures, workstation.next_probe_at) == (0, None)
@@ -82,7 +83,7 @@ def test_the_time_of_a_status_is_that_of_its_change() -> None:
     workstation = make(free_port())
     moments = []
     for _ in range(2):
-        request_test(workstation, Requester("alice", "api"))
+        request_action(workstation, "test-connection", Requester("alice", "api"))
         Executor(queue_name=QUEUE).run(drain=True)
         workstation.refresh_from_db()
         moments.append(workstation.status_since)

@@ -32,6 +32,7 @@ def running(instance: Instance) -> Iterator[httpx.Client]:
     """A whole medimgr with an administrator, who is logged in."""
     instance.env["MEDIMGR_ENCRYPTION_KEYS"] = KEYS
     instance.env["MEDIMGR_LOG_LEVEL"] = "DEBUG"
+    instance.env["MEDIMGR_STREAM_HEARTBEAT_SECONDS"] = "1"  # so that the listener can end
     instance.env |= {"DJANGO_SUPERUSER_USERNAME": "root", "DJANGO_SUPERUSER_PASSWORD": "root-password"}
     made = instance.manage("create_first_admin")
     assert made.returncode == 0, made.stderr
@@ -80,7 +81,7 @@ def pages(client: httpx.Client, search: Search, start: tuple[str, ...]) -> None:
     """Look at these pages and at all that they lead to, but for logging out."""
     seen: set[str] = set()
     waiting = list(start)
-    while waiting and len(seen) < 80:
+    while waiting and len(seen) < 60:
         path = waiting.pop(0)
         if path in seen:
             continue

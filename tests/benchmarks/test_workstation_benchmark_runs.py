@@ -9,7 +9,7 @@ from tests.running import ROOT, clean_environment
 
 def test_a_small_fleet_gets_its_tables() -> None:
     size = ["--workstations", "8", "--emulators", "2", "--changes", "2", "--stalling", "1"]
-    intervals = ["--inventory-seconds", "4", "--reachability-seconds", "2"]
+    intervals = ["--inventory-seconds", "2", "--reachability-seconds", "1"]
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks", "workstations", *size, *intervals],
         cwd=ROOT,

@@ -3,7 +3,7 @@
 Each method foretells the outcome of one request, and applies it.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -95,10 +95,16 @@ class Model:
 
     # --- carrying out ------------------------------------------------------------------------------
     def claim(self, owner: str, limit: int) -> list[int]:
-        """Return what is taken up, in order: the most urgent first, but nothing beyond a limit."""
+        """Return what is taken up, in order: the most urgent first, but nothing beyond a limit.
+
+        The limit of a lane is the smallest of what is in it and what wants in; nobody overtakes in a lane.
+        """
         running = [e for e in self.rows.values() if e.status == Status.RUNNING]
         of_kind = Counter(e.kind for e in running)
-        in_lane = Counter(e.lane[0] for e in running)
+        lanes: dict[str, list[int]] = defaultdict(list)
+        for e in running:
+            lanes[e.lane[0]].append(e.lane[1])
+        held_back: set[str] = set()
         taken: list[int] = []
         for e in sorted(self.rows.values(), key=lambda e: (-e.priority, e.pk)):
             # What is to begin at once does so even though the clock was set back since.
@@ -106,14 +112,17 @@ class Model:
             if e.status != Status.PENDING or not due or e.deadline <= self.now:
                 continue
             at_once, (lane, in_it) = self.kinds[e.kind].at_once, e.lane
-            if (at_once and of_kind[e.kind] >= at_once) or (lane and in_lane[lane] >= in_it):
+            if at_once and of_kind[e.kind] >= at_once:
+                continue
+            if lane and (lane in held_back or len(lanes[lane]) >= min([in_it, *lanes[lane]])):
+                held_back.add(lane)
                 continue
             if len(taken) == limit:
                 break
             e.status, e.owner, e.token = Status.RUNNING, owner, 1
             e.lease, e.deadline = self.now + LEASE, self.now + ALLOWED
             of_kind[e.kind] += 1
-            in_lane[lane] += 1
+            lanes[lane].append(in_it)
             taken.append(e.pk)
         return taken
 

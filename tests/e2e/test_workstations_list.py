@@ -174,6 +174,27 @@ def test_what_changes_is_seen_without_a_reload(page: Page, running: RunningMedim
     expect(page.locator('[data-count="all"]')).to_have_text("7")
 
 
+def test_a_page_that_missed_messages_fetches_what_is_true(page: Page, running: RunningMedimgr) -> None:
+    with running.instance.database():  # and no event of any of it
+        row = make_workstation("quiet")
+        gone = make_emulator(row, 0, "Gone")
+        stays = make_emulator(row, 1, "Stays")
+    open_list(page)
+    expect(host(page, "quiet").locator(".tile a")).to_have_text(["Gone", "Stays"])
+    page.evaluate("window.notReloaded = true")
+    with running.instance.database():
+        Emulator.objects.filter(pk=gone.pk).delete()
+        Emulator.objects.filter(pk=stays.pk).update(state=EmulatorState.RUNNING)
+        make_emulator(row, 2, "Come")
+    page.evaluate("medimgr.client.pass('reset', { last_event_id: 0 }, 0)")  # as the stream says it
+    expect(host(page, "quiet").locator(".tile a")).to_have_text(["Stays", "Come"])
+    expect(tile(page, "Stays")).to_have_attribute("data-state", "running")
+    expect(host(page, "quiet")).to_contain_text("1/2 running")
+    assert page.evaluate("window.notReloaded") is True
+    with running.instance.database():
+        row.delete()
+
+
 def test_nothing_goes_from_under_the_pointer(page: Page, running: RunningMedimgr) -> None:
     open_list(page, "?state=running&q=pc-001")
     one = tile(page, "Phone 001-00")

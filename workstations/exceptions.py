@@ -97,6 +97,12 @@ class RemoteExit(RemoteFailure):
     code = "remote-exit"
 
 
+class NoDesktop(RemoteFailure):
+    """Nobody is logged on whose desktop an emulator could be started on."""
+
+    code = "workstation-no-desktop"
+
+
 class OutputNotUnderstood(RemoteFailure):
     """The program's output is not what it should be."""
 

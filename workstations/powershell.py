@@ -30,6 +30,7 @@ _BODIES = {
     "host-check": powershell_scripts.HOST_CHECK,
     "emulator-configs": powershell_scripts.EMULATOR_CONFIGS,
     "file-exists": powershell_scripts.FILE_EXISTS,
+    "desktop-start": powershell_scripts.DESKTOP_START,
 }
 _PREFERENCES = "$ErrorActionPreference = 'Stop'; $ProgressPreference = 'SilentlyContinue'"
 _ANSWER = """
@@ -166,12 +167,20 @@ class FileFacts(_Shape):
     size_bytes: int | None
 
 
+class DesktopStart(_Shape):
+    """The answer of ``desktop-start``, asked with ``task``, ``program``, ``arguments`` and ``user``."""
+
+    result: int
+    """What Windows says of the task's last run, unsigned."""
+
+
 ShapeT = TypeVar("ShapeT", bound=_Shape)
 _SHAPES: dict[type[_Shape], str] = {
     SystemInfo: "system-info",
     HostFacts: "host-check",
     EmulatorConfigs: "emulator-configs",
     FileFacts: "file-exists",
+    DesktopStart: "desktop-start",
 }
 
 

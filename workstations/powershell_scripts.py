@@ -118,3 +118,21 @@ $file = Get-Item -LiteralPath $given.path -ErrorAction SilentlyContinue
 $is_file = $file -is [IO.FileInfo]
 $answer = @{ exists = $is_file; size_bytes = if ($is_file) { $file.Length } else { $null } }
 """
+
+DESKTOP_START = r"""
+$where = @{ TaskPath = '\medimgr\'; TaskName = $given.task }
+$what = New-ScheduledTaskAction -Execute $given.program -Argument $given.arguments
+$who = New-ScheduledTaskPrincipal -UserId $given.user -LogonType Interactive -RunLevel Highest
+$how = New-ScheduledTaskSettingsSet -AllowStartIfOnBatteries -DontStopIfGoingOnBatteries `
+  -ExecutionTimeLimit ([TimeSpan]::Zero)
+Register-ScheduledTask @where -Action $what -Principal $who -Settings $how -Force | Out-Null
+try {
+  Start-ScheduledTask @where
+  $end = (Get-Date).AddSeconds(5)
+  do {
+    Start-Sleep -Milliseconds 100
+    $result = [long](Get-ScheduledTaskInfo @where).LastTaskResult
+  } while ($result -eq 0x41303 -and (Get-Date) -lt $end)
+  $answer = @{ result = $result }
+} finally { Unregister-ScheduledTask @where -Confirm:$false }
+"""

@@ -50,15 +50,20 @@ def test_one_that_starts_already_is_waited_for(peer: Peer) -> None:
     assert machine.calls() == [], "It was launched a second time."
 
 
-def test_where_nobody_is_logged_on_it_is_said_that_nobody_may_be(
-    peer: Peer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(start, "APPEARS_SECONDS", 0.5)
+def test_where_nobody_is_logged_on_it_is_said_at_once(peer: Peer) -> None:
     machine = peer.machine(instances=["shop"], in_process=True, logged_on="")
     ended = carried_out("emulator.start", emulator(scanned(machine)))
-    assert ended.error_code == "verify-failed"
+    assert ended.error_code == "workstation-no-desktop"
     assert "Is operator logged on" in ended.error_detail
     assert machine.tasks() == {}
+
+
+def test_a_launch_that_shows_nothing_is_not_believed(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "APPEARS_SECONDS", 0.5)
+    machine = peer.machine(instances=["shop"], in_process=True, ignores_launch=True)
+    ended = carried_out("emulator.start", emulator(scanned(machine)))
+    assert ended.error_code == "verify-failed"
+    assert machine.calls() == [["launch", "--index", "0"]]
 
 
 def test_a_start_without_a_desktop_comes_to_nothing_and_is_not_believed(peer: Peer) -> None:

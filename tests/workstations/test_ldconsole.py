@@ -6,11 +6,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from operations.exceptions import Cancelled
 from tests.running import wait_for
 from tests.workstations.peer import Instance as Simulated
 from tests.workstations.peer import Machine, Peer
-from workstations.exceptions import RemoteExit
+from workstations.exceptions import NoDesktop, RemoteExit
 from workstations.ldplayer import exit_codes
 from workstations.ldplayer.configs import read_configs
 from workstations.ldplayer.ldconsole import Ldconsole
@@ -74,7 +73,7 @@ def test_what_is_no_list_is_not_taken_for_an_empty_one(peer: Peer) -> None:
     machine = peer.machine(instances=["Farm 1"])
     # Another program where ldconsole should be, which fails and prints no list.
     folder = machine.ldconsole_path.rpartition("\\")[0]
-    with at(machine, ldconsole_path=rf"{folder}\schtasks.exe") as console, pytest.raises(RemoteExit):
+    with at(machine, ldconsole_path=rf"{folder}\powershell.exe") as console, pytest.raises(RemoteExit):
         console.list2()
 
 
@@ -171,19 +170,6 @@ def test_a_start_gets_a_desktop_by_a_task_that_is_gone_afterwards(peer: Peer) ->
     assert told.having("As a task on the desktop of operator") == ["info"]
 
 
-def test_two_starts_have_tasks_of_different_names(peer: Peer) -> None:
-    machine = peer.machine(instances=["Farm 1", "Farm 2"])
-    with at(machine) as console:
-        console.launch(0)
-        console.launch(1)
-    names = {
-        command.arguments[command.arguments.index("/TN") + 1]
-        for command in machine.commands
-        if "/TN" in command.arguments
-    }
-    assert len(names) == 2
-
-
 def test_a_direct_start_has_no_desktop(peer: Peer) -> None:
     machine = peer.machine(instances=["Farm 1"], session_0="zombie")
     with at(machine, launch=Launch.DIRECT) as console:
@@ -191,14 +177,13 @@ def test_a_direct_start_has_no_desktop(peer: Peer) -> None:
         wait_for(
             lambda: state_of(one(console, 0)) is EmulatorState.ZOMBIE, 10, "what it becomes in session 0"
         )
-    assert not any("schtasks" in command.line for command in machine.commands)
+    assert not any("powershell" in command.line.lower() for command in machine.commands)
 
 
-def test_a_start_with_nobody_logged_on_is_seen_in_the_list_alone(peer: Peer) -> None:
+def test_a_start_with_nobody_logged_on_is_refused_at_once(peer: Peer) -> None:
     machine = peer.machine(instances=["Farm 1"], logged_on="")
-    with at(machine) as console:
+    with at(machine) as console, pytest.raises(NoDesktop, match="Is operator logged on"):
         console.launch(0)
-        assert state_of(one(console, 0)) is EmulatorState.STOPPED
     assert machine.tasks() == {}
 
 
@@ -220,53 +205,16 @@ def test_a_task_that_may_not_be_made_is_told_with_what_to_do(peer: Peer) -> None
     assert "administrator" in caught.value.detail
 
 
-def test_a_path_that_no_task_takes_is_refused_before_anything_is_sent(peer: Peer) -> None:
-    machine = peer.machine(instances=["Farm 1"])
-    long = "C:\\" + "x" * 250 + "\\ldconsole.exe"
-    with at(machine, ldconsole_path=long) as console, pytest.raises(RemoteExit, match="261 characters"):
+def test_a_task_that_was_left_behind_is_replaced_by_the_next_start(peer: Peer) -> None:
+    machine = peer.machine(instances=["Farm 1"], dies_before_task_is_deleted=True)
+    with at(machine) as console, pytest.raises(RemoteExit):
         console.launch(0)
-    assert machine.commands == []
-
-
-def test_a_cancel_in_the_middle_of_a_start_leaves_no_task(peer: Peer) -> None:
-    machine = peer.machine(instances=["Farm 1"])
-    cancelled = False
-
-    def check() -> None:
-        if cancelled:
-            raise Cancelled
-
-    def log(text: str, level: str = "info") -> None:
-        nonlocal cancelled
-        cancelled = cancelled or text.startswith("schtasks /Create")
-
-    with connect(machine.access(), deadline=time.monotonic() + 30, check=check) as host:
-        console = Ldconsole(host, log=log)
-        with pytest.raises(Cancelled):
-            console.launch(0)
-    assert any("/Create" in command.arguments for command in machine.commands)
+    assert list(machine.tasks()) == ["start-0"]
+    machine.set(dies_before_task_is_deleted=False)
+    with at(machine) as console:
+        console.quit(0)
+        console.launch(0)
     assert machine.tasks() == {}
-    assert machine.open_shells == []
-
-
-def test_a_task_that_can_not_be_deleted_is_told_and_is_no_failure(peer: Peer) -> None:
-    machine = peer.machine(instances=["Farm 1"])
-    told = Told()
-    with connect(machine.access(), deadline=time.monotonic() + 30) as host:
-        gone_before = _deleting_it_first(machine, told)
-        Ldconsole(host, log=gone_before).launch(0)
-    assert told.having("stays on") == ["warning"]
-
-
-def _deleting_it_first(machine: Machine, told: Told) -> Told:
-    class Meddling(Told):
-        def __call__(self, text: str, level: str = "info") -> None:
-            told(text, level)
-            if text.startswith("schtasks /Run"):
-                with machine.change() as state:
-                    state.tasks.clear()
-
-    return Meddling()
 
 
 def test_no_command_is_given_values_that_contradict(peer: Peer) -> None:

@@ -91,14 +91,14 @@ class Ldconsole:
     def launch(self, index: int) -> None:
         """Have an emulator started, on the desktop of who is logged on or directly, as its access says.
 
-        Raises RemoteExit where the task for that can't be made. It returns before anything is started,
-        and also where nothing will be.
+        Raises NoDesktop where nobody is logged on, and RemoteExit where the task for that can't be made.
+        It returns before the emulator is there.
         """
+        words = ["launch", *_selected(index)]
         if self._access.launch is Launch.DIRECT:
-            self._run(["launch", *_selected(index)], COMMAND_SECONDS)
+            self._run(words, COMMAND_SECONDS)
             return
-        words = [self._access.ldconsole_path, "launch", *_selected(index)]
-        run_on_desktop(self._host, self._access, " ".join(map(quoted, words)), self._log)
+        run_on_desktop(self._host, self._access, f"start-{index}", " ".join(words), self._log)
 
     def quit(self, index: int) -> Result:
         """Tell an emulator to end. Its process lives on for seconds."""

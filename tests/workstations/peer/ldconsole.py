@@ -68,7 +68,7 @@ def launch(state: State, given: dict[str, str], call: Call) -> tuple[int, str]:
         return 0, ""
     quirks = state.quirks
     outcome = "works" if call.session == program.DESKTOP else quirks.session_0
-    if outcome != "nothing":
+    if outcome != "nothing" and not quirks.ignores_launch:
         found.begin(state.take_pid())
         found.in_session_0 = call.session == program.SERVICES
         found.boots_without_vm = quirks.boots_without_vm or outcome == "zombie"

@@ -16,7 +16,7 @@ from tests.workstations.peer.quirks import Quirks
 
 @dataclass
 class Task:
-    """A scheduled task, as ``schtasks /Create`` was given it."""
+    """A scheduled task, as it was registered."""
 
     line: str
     user: str

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 from xml.sax.saxutils import escape
 
+from tests.workstations.peer import desktop_start
 from tests.workstations.peer.machine_directory import State
 from tests.workstations.peer.program import Call, Outcome
 
@@ -33,18 +34,20 @@ def run(call: Call) -> Outcome:
             b"Cannot process the command: the value of -EncodedCommand is not properly encoded.\r\n",
         )
     name = re.match(r"# medimgr: ([\w-]+)\r?\n", script)
+    if name is not None and name[1] == "desktop-start":
+        return desktop_start.run(call, script, _given(script))
     with call.machine.locked() as state:
         if state.quirks.powershell == "constrained":
-            return _failed(
+            return failed(
                 "Cannot invoke method. Method invocation is supported only on core types in this mode."
             )
         answers = SCRIPTS.get(name[1]) if name else None
         if name is None or answers is None:
-            return _failed("The term is not recognized as the name of a cmdlet, function or script file.")
+            return failed("The term is not recognized as the name of a cmdlet, function or script file.")
         try:
             answer = answers(state, _given(script), call)
         except LookupError as missing:
-            return _failed(f"Cannot find path '{missing.args[0]}' because it does not exist.")
+            return failed(f"Cannot find path '{missing.args[0]}' because it does not exist.")
         answer = _overlaid(answer, state.system.get(name[1], {}))
         text = json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
     if state.quirks.powershell == "chatty":
@@ -58,7 +61,8 @@ def _given(script: str) -> dict[str, str]:
     return given
 
 
-def _failed(message: str) -> Outcome:
+def failed(message: str) -> Outcome:
+    """Return how a script ends that has thrown an error: on standard error, as CLIXML."""
     text = escape(message).replace("\r\n", "_x000D__x000A_")
     return Outcome(
         1,

@@ -46,7 +46,6 @@ class Outcome:
 NAMES = {
     "ldconsole.exe": "ldconsole",
     "dnconsole.exe": "ldconsole",
-    "schtasks.exe": "schtasks",
     "powershell.exe": "powershell",
     "sample.exe": "sample",
 }

@@ -20,6 +20,7 @@ class Quirks:
     """Wedged VirtualBox: started = 1, but there is no virtual machine."""
     quit_seconds: float = 0.0
     """How long the processes live on after a quit, which returns at once."""
+    ignores_launch: bool = False
     ignores_quit: bool = False
     settle_seconds: float = 0.0
     """How long after its end an instance's files are held: a copy before that is half for ever."""
@@ -41,11 +42,11 @@ class Quirks:
     logged_on: str = "operator"
     """Who sits at the desktop; empty: nobody, and interactive tasks don't run."""
     task_scheduler: bool = True
-    """Without, ``schtasks /Create`` is refused."""
+    """Without, no task may be registered."""
+    dies_before_task_is_deleted: bool = False
+    """The PowerShell that has made and run a task is killed before it deletes it."""
     tasks_need_highest: bool = True
-    """A task without ``/RL HIGHEST`` can't start ldconsole, which wants elevation (error 740)."""
-    asks_task_password: bool = False
-    """``schtasks /Create /RU`` wants a password where no /RP is given, and fails without."""
+    """A task without the highest rights can't start ldconsole, which wants elevation (error 740)."""
     powershell: str = "answers"
     """Or ``chatty``: something writes before the answer; ``constrained``: its language mode forbids all."""
     signed_exit_codes: bool = False

@@ -12,7 +12,6 @@ from tests.workstations.peer.soap import Fault, Request
 
 WINDOWS = r"C:\Windows\System32"
 PROGRAMS = (
-    rf"{WINDOWS}\schtasks.exe",
     rf"{WINDOWS}\WindowsPowerShell\v1.0\powershell.exe",
     r"C:\Peer\sample.exe",
 )

@@ -16,7 +16,7 @@ LONGEST_LINE = 8191
 """What cmd.exe takes, where a workstation insists on it; without it, 32,767."""
 
 
-@pytest.mark.parametrize("name", ["system-info", "host-check", "emulator-configs", "file-exists"])
+@pytest.mark.parametrize("name", sorted(powershell._BODIES))
 def test_a_script_fits_into_the_shortest_command_line(name: str) -> None:
     longest_path = "C:\\" + "x" * 257
     sent = script(name, ldconsole=longest_path)

@@ -9,6 +9,7 @@ from django.db import connections
 
 from operations import lifecycle
 from operations.executor import Executor
+from operations.log_reading import read_all
 from operations.requester import Requester
 from tests.operations.asking import wait_until_ended
 from tests.running import wait_for
@@ -73,6 +74,8 @@ def test_it_is_cancelled_within_a_second_or_two(
         thread.join(15)
     assert ended.status == "CANCELLED", how(ended)
     assert took < 3
+    said = [line.text for line in read_all(operation.pk) if line.level == "warning"]
+    assert any(line.startswith(f"Not finished: {begun}") for line in said), said
     wait_for(lambda: not machine.open_shells, 5, "its shell is closed")
     wait_for(lambda: not machine.open_connections, 5, "its connection is closed")
     assert machine.tasks() == {}

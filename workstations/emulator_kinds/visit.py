@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from django.utils import timezone
 
+from operations.exceptions import Cancelled, LeaseLost
 from operations.job import Job
 from operations.models import Operation
 from workstations import inventory
@@ -42,6 +43,8 @@ class Visit:
         self.ldconsole = Ldconsole(host, self.access, self._log)
         self.configs: Mapping[int, Config] = {}
         """Of every emulator by its index, as :meth:`read` has last read them."""
+        self.step = ""
+        """What was begun and is not done."""
         self._last_said = ""
 
     def read(self, *, with_configs: bool = False) -> Listing:
@@ -82,6 +85,7 @@ class Visit:
 
     def say(self, done: int, total: int, message: str) -> None:
         """Tell how far the operation is, on its page and in its log."""
+        self.step = message if done < total else ""
         self.job.log(message)
         self.job.progress(done, total, message, at_once=done < total)
 
@@ -132,11 +136,14 @@ def _visiting(job: Job, workstation: Workstation) -> Iterator[Visit]:
     job.progress(0, 0, f"Connecting to {workstation.name}")
     began_at = timezone.now()
     with reach(workstation, job) as host:
+        visit = Visit(job, workstation, host)
         try:
-            yield Visit(job, workstation, host)
-        except RemoteFailure as failure:
-            if failure is host.opening_failure:  # what fails of the errand itself is none of its status
-                inventory.record_failure(workstation, failure, job.operation.pk, began_at=began_at)
+            yield visit
+        except (Cancelled, LeaseLost, RemoteFailure) as end:
+            if end is host.opening_failure:  # what fails of the errand itself is none of its status
+                inventory.record_failure(workstation, end, job.operation.pk, began_at=began_at)
+            if visit.step:
+                job.log(f"Not finished: {visit.step}. What was begun there may go on by itself.", "warning")
             raise
 
 

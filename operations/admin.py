@@ -75,7 +75,7 @@ class OperationAdmin(PurgingOperations):
     @admin.display
     def target(self, operation: Operation) -> str:
         """Return what it is about."""
-        return operation.target
+        return operation.target_words
 
     @admin.display(description="Took")
     def took(self, operation: Operation) -> str:
@@ -132,7 +132,7 @@ class OperationAdmin(PurgingOperations):
                 operation.get_absolute_url(),
                 operation.pk,
                 operation.kind,
-                operation.target,
+                operation.target_words,
                 "asked to end"
                 if operation.cancel_requested_at and not operation.finished_at
                 else operation.status,

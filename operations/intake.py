@@ -103,7 +103,7 @@ def _store(wanted: Operation, requester: Requester) -> Operation:
         if _insert(wanted, declared):
             publish_all([*_facts(replaced), fact(wanted)])
             return wanted
-    raise TargetBusy(f"{wanted.target} is busy: others ask for it at the same moment. Try again.")
+    raise TargetBusy(f"{wanted.target_words} is busy: others ask for it at the same moment. Try again.")
 
 
 def prepare(
@@ -134,6 +134,7 @@ def prepare(
         kind=kind,
         target_type=declared.target_type,
         target_key=target_key,
+        target_name=declared.called(target)[:200] if named else "",
         parameters=_checked_parameters(declared, parameters or {}),
         queue=queue,
         requested_by=requester.user,
@@ -182,7 +183,7 @@ def retry(operation: Operation, requester: Requester) -> Operation:
         kind = registry.get(old.kind)
         target = kind.find(old.target_key)
         if target is None:
-            raise TargetGone(f"{old.target} does not exist any more, so it can't be tried again.")
+            raise TargetGone(f"{old.target_words} does not exist any more, so it can't be tried again.")
         wanted = prepare(
             old.kind,
             target,

@@ -57,7 +57,7 @@ class Job:
         """Return the row that the operation is about (one query). Raises OperationFailed where it is gone."""
         target = self.kind.find(self.operation.target_key)
         if target is None:
-            raise OperationFailed("target-gone", f"{self.operation.target} does not exist any more.")
+            raise OperationFailed("target-gone", f"{self.operation.target_words} does not exist any more.")
         return target
 
     def progress(self, done: int, total: int = 0, message: str = "", *, at_once: bool = False) -> None:

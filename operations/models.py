@@ -56,6 +56,8 @@ class Operation(models.Model):
     kind = models.CharField(max_length=64)
     target_type = models.CharField(max_length=32)
     target_key = models.CharField(max_length=200)
+    target_name = models.CharField(max_length=200, blank=True, default="")
+    """What people called it when it was asked for; empty: by its key."""
     parameters = models.JSONField(default=dict, blank=True)
     queue = models.CharField(max_length=120, help_text="Who carries it out.")
     status = models.CharField(
@@ -185,6 +187,11 @@ class Operation(models.Model):
         """Return the target as clients know it: ``service:backend``."""
         return f"{self.target_type}:{self.target_key}"
 
+    @property
+    def target_words(self) -> str:
+        """Return the target as people know it: ``Farm 1 on pc-07``, or as :attr:`target`."""
+        return self.target_name or self.target
+
     def public(self) -> dict[str, Any]:
         """Return the shape that API and stream show. No query."""
         error = None
@@ -194,6 +201,7 @@ class Operation(models.Model):
             "id": self.pk,
             "kind": self.kind,
             "target": self.target,
+            "target_name": self.target_name,
             "status": self.status,
             "progress": {
                 "done": self.progress_done,

@@ -25,6 +25,10 @@ def _worker_queue(_target: Any) -> str:
     return WORKER_QUEUE
 
 
+def _no_name(_target: Any) -> str:
+    return ""
+
+
 def _no_lane(_target: Any) -> tuple[str, int]:
     return "", 0
 
@@ -62,6 +66,8 @@ class Kind:
 
     One for all operations that burden one machine, say; ``("", 0)``: no lane.
     """
+    called: Callable[[Any], str] = field(default=_no_name, compare=False)
+    """What people call a target whose key tells them nothing; empty: by its key."""
     repeatable: int = 0
     """So many times it is asked for again by itself where its worker was lost: only for what may be done
     twice without harm."""

@@ -73,6 +73,7 @@ def _like(old: Operation, kind: Kind) -> Operation | None:
         kind=old.kind,
         target_type=old.target_type,
         target_key=old.target_key,
+        target_name=kind.called(target)[:200],
         parameters=old.parameters,
         queue=kind.queue(target),
         requester=old.requester if by_itself else f"system, for {old.requester}"[:150],

@@ -31,6 +31,7 @@ def row(operation: Operation, now: datetime | None = None) -> dict[str, Any]:
     message = _message(operation, now) if active else words.error(operation)
     return operation.public() | {
         "label": words.label(operation.kind),
+        "target_words": operation.target_words,
         "active": active,
         "status_word": words.status(operation),
         "message": message,

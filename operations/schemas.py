@@ -30,6 +30,8 @@ class OperationShape(BaseModel, extra="allow"):
     id: int
     kind: str
     target: str
+    target_name: str
+    """What people called it when it was asked for; empty: by its key."""
     status: Status
     progress: ProgressShape
     error: ErrorShape | None

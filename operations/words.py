@@ -50,7 +50,7 @@ def _longest_wait(kind: str) -> float:
 
 def name(operation: Operation) -> str:
     """Return an operation as a noun: ``Operation 17 (Restart service:backend)``."""
-    return f"Operation {operation.pk} ({label(operation.kind)} {operation.target})"
+    return f"Operation {operation.pk} ({label(operation.kind)} {operation.target_words})"
 
 
 def clock_time(moment: datetime) -> str:
@@ -85,7 +85,7 @@ def busy(operation: Operation) -> str:
     begun = operation.started_at if operation.status == Status.RUNNING else None
     state = f"running since {clock_time(begun)}" if begun else f"waiting for the {server(operation.queue)}"
     return (
-        f"{operation.target} is busy: {label(operation.kind)} (operation {operation.pk}), asked for by "
+        f"{operation.target_words} is busy: {label(operation.kind)} (operation {operation.pk}), asked for by "
         f"{operation.requester} at {clock_time(operation.created_at)}, is {state}. "
         "Wait until it ends, or cancel it."
     )

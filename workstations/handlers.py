@@ -57,6 +57,10 @@ def _alone(target: Workstation | Emulator) -> tuple[str, int]:
     return lane_of(target.workstation_id if isinstance(target, Emulator) else target.pk), 1
 
 
+def _title_and_place(emulator: Emulator) -> str:
+    return f"{emulator.title} on {emulator.workstation.name}"
+
+
 def _in_worker(module: str, function: str = "carry_out") -> Callable[[Job], None]:
     """Return a handler that is imported when it is first called: web workers need no WinRM."""
 
@@ -79,7 +83,8 @@ def register_kinds() -> None:
 
 
 def _on_workstations() -> list[Kind]:
-    look: dict[str, Any] = {"target_field": "pk", "queue": queue_of, "waiting_seconds": HOUR, "repeatable": 1}
+    known: dict[str, Any] = {"target_field": "pk", "queue": queue_of, "called": str}
+    look = known | {"waiting_seconds": HOUR, "repeatable": 1}
     return [
         Kind(
             TEST_CONNECTION,
@@ -115,17 +120,21 @@ def _on_workstations() -> list[Kind]:
             parameters=CreateParameters,
             deadline_seconds=600.0,
             waiting_seconds=_WAITS,
-            target_field="pk",
-            queue=queue_of,
             lane=_alone,
             resumable=True,
             handler=_in_worker("emulator_kinds.create"),
+            **known,
         ),
     ]
 
 
 def _on_emulators() -> list[Kind]:
-    each: dict[str, Any] = {"target_field": "pk", "queue": queue_of, "waiting_seconds": _WAITS}
+    each: dict[str, Any] = {
+        "target_field": "pk",
+        "queue": queue_of,
+        "waiting_seconds": _WAITS,
+        "called": _title_and_place,
+    }
     beside = each | {"lane": _beside_others}
     alone = each | {"lane": _alone}
     return [

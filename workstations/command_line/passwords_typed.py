@@ -19,7 +19,7 @@ class NoPassword(Problem):
 class NotAllReadable(Problem):
     """Some passwords can't be read with any of the keys."""
 
-    code = "secret-unreadable"
+    code = "rotation-incomplete"
     status = 409
 
 

@@ -95,19 +95,6 @@ class Host:
             POWERSHELL, ["-NoProfile", "-NonInteractive", "-EncodedCommand", encoded], timeout=timeout
         )
 
-    @contextlib.contextmanager
-    def tidying(self, seconds: float) -> Iterator[None]:
-        """Let runs in here take ``seconds`` together, though the operation was cancelled or is late.
-
-        For what must not be left behind on the workstation.
-        """
-        before, self._deadline = self._deadline, time.monotonic() + seconds
-        try:
-            with self._patience.tidying(seconds):
-                yield
-        finally:
-            self._deadline = before
-
     def close(self) -> None:
         """Close the shell and hang up; takes a few seconds at most, and raises nothing."""
         if self._shell is not None:

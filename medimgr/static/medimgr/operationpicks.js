@@ -67,7 +67,7 @@
 
     async cancelPicked() {
       const ids = this.picked();
-      const targets = ids.map((id) => this.table.known.get(id)).map((operation) => ({ name: `${medimgr.operation.label(operation)} ${operation.target}`, note: operation.status === "RUNNING" ? "It runs: it is asked to end." : "It waits: it ends at once." }));
+      const targets = ids.map((id) => this.table.known.get(id)).map((operation) => ({ name: `${medimgr.operation.label(operation)} ${medimgr.operation.target(operation)}`, note: operation.status === "RUNNING" ? "It runs: it is asked to end." : "It waits: it ends at once." }));
       const what = words.count(ids.length, "operation", "operations");
       const answer = await medimgr.actions.confirm({ title: `Cancel ${what}?`, text: "What an operation has done already stays done.", targets, button: `Cancel ${what}`, withReason: false });
       if (!answer) return;

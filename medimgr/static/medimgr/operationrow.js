@@ -46,6 +46,9 @@
       return !operation.finished_at && seconds < 60 ? `${Math.floor(seconds)} s` : duration(seconds);
     },
 
+    /** What it is about, as people call it. */
+    target(operation) { return operation.target_name || operation.target; },
+
     /** The page about what it is about, "" where there is none. */
     targetPage(operation) {
       const [type, ...key] = operation.target.split(":");
@@ -106,7 +109,7 @@
       medimgr.setAttribute(fields.label, "title", `Operation ${operation.id}`);
       if (fields.target) {
         const address = tell.targetPage(operation);
-        medimgr.setText(fields.target, operation.target);
+        medimgr.setText(fields.target, tell.target(operation));
         if (address) medimgr.setAttribute(fields.target, "href", address);
       }
       medimgr.setText(fields.status, tell.status(operation));
@@ -138,7 +141,7 @@
       if (!act) return;
       medimgr.setAttribute(button, "data-act", act);
       medimgr.setText(button, act === "cancel" ? "Cancel" : "Ask again");
-      medimgr.setAttribute(button, "aria-label", `${button.textContent}: ${medimgr.operation.label(operation)} ${operation.target}`);
+      medimgr.setAttribute(button, "aria-label", `${button.textContent}: ${medimgr.operation.label(operation)} ${tell.target(operation)}`);
       medimgr.allow(button, medimgr.operation.refusal(operation, act));
     }
 

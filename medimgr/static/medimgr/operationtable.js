@@ -101,7 +101,7 @@
         const { operation: answer } = await medimgr.api.post(`/api/operations/${operation.id}/${act}`);
         this.touchedAt = 0;
         this.receive(answer);
-        const name = `${tell.label(answer)} ${answer.target}`;
+        const name = `${tell.label(answer)} ${tell.target(answer)}`;
         if (act === "cancel") medimgr.announce(`${name}: ${answer.status === "CANCELLED" ? "cancelled" : "asked to end"}.`);
         else medimgr.notice(`${name} was asked for again.`, { level: "info", seconds: 6, link: { href: answer.url, text: `Operation ${answer.id}` } });
       } catch (error) {

@@ -15,6 +15,8 @@ from tests.e2e.watching import expect_link
 from tests.workstations.peer import Instance, Machine, Peer
 from workstations.models import Workstation
 
+APK = r"C:\apps\shop.apk"
+
 
 @dataclass
 class Fleet:
@@ -200,6 +202,32 @@ def test_an_emulator_is_created_changed_and_deleted(page: Page, fleet: Fleet) ->
     dialog.get_by_role("button", name="Delete").click()
     expect(row).to_have_count(0, timeout=PATIENCE_MS)
     assert "fresh" not in [one.title for one in machine.instances()]
+
+
+def test_an_emulator_is_cloned_and_the_copy_gets_an_app(page: Page, fleet: Fleet) -> None:
+    machine = fleet.machines[1]
+    machine.set(copy_seconds=1.0)
+    with machine.change() as state:
+        state.files[APK] = "com.example.shop"
+    scan(page, "south")
+    open_one(page, fleet.rows[1])
+    choose(emulator_row(page, "south 1"), "Clone")
+    dialog = page.locator("#form-clone")
+    dialog.get_by_label("Title of the copy").fill("south copy")
+    dialog.get_by_role("button", name="Clone").click()
+    newest = page.locator("#its-operations tbody tr").first
+    expect(newest).to_contain_text("Clone")
+    expect(newest).to_have_attribute("data-status", "SUCCESS", timeout=PATIENCE_MS)
+    copy = emulator_row(page, "south copy")
+    copy.locator('[data-action="start"]').click()
+    expect(copy).to_have_attribute("data-state", "running", timeout=PATIENCE_MS)
+    choose(copy, "Install app")
+    dialog = page.locator("#form-install-app")
+    dialog.get_by_label("File on the workstation").fill(APK)
+    dialog.get_by_role("button", name="Install").click()
+    expect(newest).to_contain_text("Install")
+    expect(newest).to_have_attribute("data-status", "SUCCESS", timeout=PATIENCE_MS)
+    assert machine.instance("south copy").apps == ["com.example.shop"]
 
 
 def test_a_check_and_a_look_at_the_system_appear_on_the_open_page(page: Page, fleet: Fleet) -> None:

@@ -36,6 +36,15 @@ def test_the_first_look_after_a_gap_ends_nothing() -> None:
     assert fresh(asked).error_code == "lease-lost"
 
 
+@pytest.mark.django_db
+def test_where_the_end_of_the_first_look_was_not_stored_the_second_ends_nothing_either() -> None:
+    asked = ask()
+    lifecycle.claim(WORKER_QUEUE, "w", lease_seconds=-1)
+    ChoreRun.objects.create(name=housekeeping.REAP, next_at=timezone.now())
+    assert housekeeping.reap() == "nobody had looked before: whoever lives may renew first"
+    assert fresh(asked).status == Status.RUNNING
+
+
 @pytest.mark.django_db(transaction=True)
 def test_how_a_chore_went_is_stored_once_the_database_is_back(caplog: pytest.LogCaptureFixture) -> None:
     runs: list[int] = []

@@ -94,6 +94,7 @@ def serve(directory: Path, lease_seconds: float, seed: str, fault: str) -> None:
     # One write of one short line to a file opened for appending is never torn apart.
     declare_kinds(lambda line: (os.write(sink, f"{line}\n".encode()), None)[1], seed, directory / "gate")
     chores.LEASE_SECONDS = CHORE_LEASE_SECONDS
+    chores.RENEW_SECONDS = CHORE_LEASE_SECONDS / 6
     housekeeping.UNSEEN_SECONDS = lease_seconds / 2
     for name in chores.all_chores():
         chores.unregister(name)

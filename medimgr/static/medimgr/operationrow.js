@@ -141,7 +141,7 @@
       if (!act) return;
       medimgr.setAttribute(button, "data-act", act);
       medimgr.setText(button, act === "cancel" ? "Cancel" : "Ask again");
-      medimgr.setAttribute(button, "aria-label", `${button.textContent}: ${medimgr.operation.label(operation)} ${tell.target(operation)}`);
+      medimgr.setAttribute(button, "aria-label", `${button.textContent}: ${medimgr.operation.label(operation)} ${medimgr.operation.target(operation)}`);
       medimgr.allow(button, medimgr.operation.refusal(operation, act));
     }
 

@@ -28,7 +28,8 @@ from tests.events.test_streams_over_asgi import Caller, no_rows
 
 pytestmark = pytest.mark.both_databases
 
-OPENS, PIECES = 1200, 6
+OPENS, PIECES = 2400, 12
+"""The heap is as large as it gets after some two thousand: see medimgr.garbage."""
 CLIENTS = 8
 LAST_CALLS = 20
 

@@ -17,6 +17,7 @@ VIEW = {
     "operation": "view_operation",
     "batch": "view_operation",
     "workstation": "view_workstation",
+    "emulator": "view_emulator",
     "connection": "view_connection",
 }
 """Topic to the permission that opens it."""

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from django.db import transaction
+
 from monitoring.models import Dependency, Service
 from tests.monitoring.supervision.ward import Ward, program
 from tests.running import free_port
@@ -161,8 +163,9 @@ def test_completed_means_that_it_ended_with_success(shared_ward: Ward, tmp_path:
         restart_policy="never",
         autostart=False,
     )
-    backend = shared_ward.declare(autostart=False)
-    Dependency.objects.create(service=backend, needs=migration, condition="completed")
+    with transaction.atomic():  # nobody sees it without what it needs
+        backend = shared_ward.declare(autostart=False)
+        Dependency.objects.create(service=backend, needs=migration, condition="completed")
     for service in (migration, backend):
         shared_ward.ask(service, "start")
     shared_ward.reaches(migration, "RUNNING")

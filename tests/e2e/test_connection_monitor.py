@@ -106,7 +106,9 @@ def test_how_well_streams_do_is_told_above(monitor: Page, running: RunningMedimg
     expect(fact(monitor, "delay")).to_have_text(
         re.compile(r"^[\d.]+ / [\d.]+ / [\d.]+ ms$"), timeout=MOVING_MS
     )
-    expect(fact(monitor, "failed")).to_have_text("0 %")
+    # Of the last five minutes: tests before this one have broken streams off.
+    expect(fact(monitor, "failed")).to_have_text(re.compile(r"^[\d.]+ %$"))
+    expect(fact(monitor, "failed")).to_have_attribute("data-level", "")
     expect(fact(monitor, "behind")).to_have_text(re.compile(r"^0\.\d s$"))
     expect(fact(monitor, "places")).to_have_text("1 of 500")
     expect(monitor.locator("#connections-health")).to_be_hidden()

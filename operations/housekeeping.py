@@ -28,15 +28,14 @@ def reap() -> str:
 
     Not at the first look after a gap: where the database was away, or locked, whoever lives renews first.
     """
-    looks = ChoreRun.objects.filter(name=REAP).values_list("finished_at", flat=True)
-    gap = 0.0
-    for last in looks:  # none where nobody works by chores; one else
-        if last is None:
+    row = ChoreRun.objects.filter(name=REAP).first()
+    if row is not None:
+        if row.finished_at is None:
             # The first look of all; or the second, since the end of the first could not be stored.
             return "nobody had looked before: whoever lives may renew first"
-        gap = (timezone.now() - last).total_seconds()
-    if gap > UNSEEN_SECONDS:
-        return f"nobody had looked for {gap:.0f} s: whoever lives may renew first"
+        gap = (timezone.now() - row.finished_at).total_seconds()
+        if gap > UNSEEN_SECONDS:
+            return f"nobody had looked for {gap:.0f} s: whoever lives may renew first"
     count = _reaper.reap()
     return f"ended {count} operation(s) that nobody carries out" if count else ""
 

@@ -16,6 +16,8 @@ from django.core.exceptions import ImproperlyConfigured
 from medimgr.lib.client_address import Network, networks
 
 T = TypeVar("T")
+LEAST_SIGNING_KEY = 32
+"""Characters; HMAC with SHA-256 wants a key of at least its own 32 bytes (RFC 7518, section 3.2)."""
 
 
 class Environment:
@@ -114,6 +116,18 @@ class Environment:
                 self._faults.append(
                     f"{name}: key {number} of {len(found)} is none. Make one with: "
                     "python manage.py workstations new-key"
+                )
+                return ()
+        return found
+
+    def signing_keys(self, name: str) -> tuple[str, ...]:
+        """Return the keys in ``name`` or in the file ``name_FILE``: the first signs, all are believed."""
+        found = tuple((self._secret_text(name) or "").replace(",", " ").split())
+        for number, key in enumerate(found, 1):
+            if len(key) < LEAST_SIGNING_KEY:
+                self._faults.append(
+                    f"{name}: key {number} of {len(found)} is too short. Write {LEAST_SIGNING_KEY} letters "
+                    "or more; make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
                 )
                 return ()
         return found

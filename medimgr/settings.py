@@ -37,6 +37,7 @@ MEDIMGR_WEB_MAX_MEMORY_MB = env.number("MEDIMGR_WEB_MAX_MEMORY_MB", 512)
 MEDIMGR_WEB_MAX_REQUESTS = env.number("MEDIMGR_WEB_MAX_REQUESTS", 0)
 MEDIMGR_WEB_DRAIN_SECONDS = env.seconds("MEDIMGR_WEB_DRAIN_SECONDS", 10.0, least=1.0)
 MEDIMGR_METRICS_TOKEN = env.optional_secret("MEDIMGR_METRICS_TOKEN", least=16)
+MEDIMGR_TOKEN_KEYS = env.signing_keys("MEDIMGR_TOKEN_KEYS")
 MEDIMGR_ENCRYPTION_KEYS = env.keys("MEDIMGR_ENCRYPTION_KEYS")
 MEDIMGR_REACHABILITY_SECONDS = env.seconds("MEDIMGR_REACHABILITY_SECONDS", 30.0, least=1.0)
 MEDIMGR_INVENTORY_SECONDS = env.seconds("MEDIMGR_INVENTORY_SECONDS", 60.0, least=1.0)
@@ -46,6 +47,7 @@ MEDIMGR_OPERATION_KEEP_HOURS = env.number("MEDIMGR_OPERATION_KEEP_HOURS", 1)
 MEDIMGR_OPERATION_KEEP_PER_TARGET = env.number("MEDIMGR_OPERATION_KEEP_PER_TARGET", 0)
 # The chore keeps what an operator may still ask about; the command's own default is an hour.
 MEDIMGR_HISTORY_KEEP_DAYS = env.number("MEDIMGR_HISTORY_KEEP_DAYS", 30, least=1)
+MEDIMGR_AUDIT_KEEP_DAYS = env.number("MEDIMGR_AUDIT_KEEP_DAYS", 365, least=1)
 
 # --- database ----------------------------------------------------------------------------------
 _default_database = f"sqlite:///{MEDIMGR_DATA_DIR / 'medimgr.sqlite3'}"
@@ -79,6 +81,8 @@ INSTALLED_APPS = [
     "csp",
     "ninja",
     "medimgr.apps.MedimgrConfig",
+    "medimgr.audit.apps.AuditConfig",
+    "medimgr.accounts.apps.AccountsConfig",
     "medimgr.events.apps.EventsConfig",
     "operations.apps.OperationsConfig",
     "monitoring.apps.MonitoringConfig",

@@ -49,7 +49,12 @@ def public(batch: Batch) -> dict[str, Any]:
 
 def fact(batch: Batch) -> Fact:
     """Return the event that says how far ``batch`` is; what was refused is in it as a number. No query."""
-    return Fact("batch", batch.pk, {name: v for name, v in public(batch).items() if name != "refused"})
+    return Fact(
+        "batch",
+        batch.pk,
+        {name: v for name, v in public(batch).items() if name != "refused"},
+        batch.scope_labels(),
+    )
 
 
 def operations_of(batch: Batch) -> OperationQuerySet:

@@ -10,7 +10,9 @@ from django.utils import timezone
 from pydantic import ValidationError
 
 from medimgr.events.log import Fact, publish_all
-from medimgr.lib.access import may, permission
+from medimgr.lib.access import labels_of, may, permission
+from medimgr.lib.log_context import request_id
+from medimgr.lib.scope import stored
 from operations import batches, registry, words
 from operations.exceptions import (
     BadParameters,
@@ -135,6 +137,8 @@ def prepare(
         target_type=declared.target_type,
         target_key=target_key,
         target_name=declared.called(target)[:200] if named else "",
+        labels=stored(labels_of(target) or ()) if named else "",
+        request_id=request_id.get()[:64],
         parameters=_checked_parameters(declared, parameters or {}),
         queue=queue,
         requested_by=requester.user,

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.urls import NoReverseMatch, get_script_prefix, get_urlconf, reverse
 
+from medimgr.lib.scope import Labels, read
 from medimgr.lib.units import iso
 from operations.states import ACTIVE_VALUES, FINISHED_VALUES, Status
 
@@ -58,6 +59,11 @@ class Operation(models.Model):
     target_key = models.CharField(max_length=200)
     target_name = models.CharField(max_length=200, blank=True, default="")
     """What people called it when it was asked for; empty: by its key."""
+    labels = models.TextField(blank=True, default="")
+    """What its target belonged to when it was asked for; see :mod:`medimgr.lib.scope`."""
+    request_id = models.CharField(
+        max_length=64, blank=True, default="", help_text="The request that asked for it, as logs name it."
+    )
     parameters = models.JSONField(default=dict, blank=True)
     queue = models.CharField(max_length=120, help_text="Who carries it out.")
     status = models.CharField(
@@ -182,6 +188,10 @@ class Operation(models.Model):
         """Return the page of the operation."""
         return _pages(get_urlconf(settings.ROOT_URLCONF), get_script_prefix()).format(self.pk)
 
+    def scope_labels(self) -> Labels:
+        """Return what its target belonged to when it was asked for. No query."""
+        return read(self.labels)
+
     @property
     def target(self) -> str:
         """Return the target as clients know it: ``service:backend``."""
@@ -253,6 +263,8 @@ class Batch(models.Model):
 
     id = models.CharField(max_length=40, primary_key=True)
     kind = models.CharField(max_length=64)
+    labels = models.TextField(blank=True, default="")
+    """Those of all its targets."""
     requester = models.CharField(max_length=150)
     source = models.CharField(max_length=16)
     address = models.CharField(max_length=64, blank=True)
@@ -272,6 +284,10 @@ class Batch(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.total} ({self.done}/{self.total})"
+
+    def scope_labels(self) -> Labels:
+        """Return the labels of all its targets. No query."""
+        return read(self.labels)
 
     @property
     def done(self) -> int:

@@ -35,7 +35,7 @@ class Change:
 
 def fact(operation: Operation) -> Fact:
     """Return the event that says how ``operation`` is now. No query."""
-    return Fact("operation", str(operation.pk), operation.public())
+    return Fact("operation", str(operation.pk), operation.public(), operation.scope_labels())
 
 
 def ending(status: Status, code: str, detail: str, now: datetime | None = None) -> dict[str, Any]:

@@ -25,4 +25,4 @@ def store(workstation_id: int, column: Column, said: Mapping[str, Any]) -> None:
         )
         if written and {**(before or {}), "at": ""} != {**said, "at": ""}:
             workstation = Workstation.objects.get(pk=workstation_id)
-            publish("workstation", str(workstation_id), workstation.public())
+            publish("workstation", str(workstation_id), workstation.public(), workstation.scope_labels())

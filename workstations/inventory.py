@@ -85,12 +85,13 @@ def _store(
     Workstation.objects.filter(pk=workstation.pk).update(**own)
     Change.objects.bulk_create(changes)
     deleted = {"deleted": True, "workstation": workstation.pk}
+    labels = workstation.scope_labels()
     gone = {row.pk for row in differences.gone}
     publish_all(
         [
             *facts,
-            *(Fact("emulator", str(pk), deleted) for pk in sorted(gone)),
-            *(Fact("emulator", str(row.pk), row.public()) for row in (*new, *changed)),
+            *(Fact("emulator", str(pk), deleted, labels) for pk in sorted(gone)),
+            *(Fact("emulator", str(row.pk), row.public(), labels) for row in (*new, *changed)),
         ]
     )
     return sorted([*new, *(row for row in rows if row.pk not in gone)], key=lambda row: row.index)

@@ -104,7 +104,9 @@ def take_status(
                 operation_id=operation_id,
             )
         ]
-    return [Fact("workstation", str(workstation.pk), workstation.public())], changes
+    return [
+        Fact("workstation", str(workstation.pk), workstation.public(), workstation.scope_labels())
+    ], changes
 
 
 def columns(workstation: Workstation, *names: str) -> dict[str, object]:
@@ -119,7 +121,8 @@ def _make_unknown(workstation: Workstation) -> list[Fact]:
         _with_a_state(workstation).update(state=EmulatorState.UNKNOWN, state_since=now)
         for row in rows:
             row.state, row.state_since = EmulatorState.UNKNOWN, now
-    return [Fact("emulator", str(row.pk), row.public()) for row in rows]
+    labels = workstation.scope_labels()
+    return [Fact("emulator", str(row.pk), row.public(), labels) for row in rows]
 
 
 def _with_a_state(workstation: Workstation) -> QuerySet[Emulator]:

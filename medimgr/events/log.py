@@ -15,25 +15,30 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from medimgr.events.models import Event, Tick
+from medimgr.lib.scope import Labels, stored
 from medimgr.lib.wake import CHANNEL
 
 # Any fixed number serves, as long as nothing else in the database takes the same one: "medi".
 _ADVISORY_LOCK = 0x6D656469
-_INSERT = "INSERT INTO events_event (topic, key, data, at) VALUES "
+_INSERT = "INSERT INTO events_event (topic, key, data, at, labels) VALUES "
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """An event that is about to be written: topic, what it is about, the fields that changed."""
+    """An event that is about to be written: topic, what it is about, the fields that changed.
+
+    Who is limited to some labels hears of it where one of them is among ``labels``.
+    """
 
     topic: str
     key: str
     data: dict[str, Any]
+    labels: Labels = frozenset()
 
 
-def publish(topic: str, key: str, data: dict[str, Any]) -> None:
+def publish(topic: str, key: str, data: dict[str, Any], labels: Labels = frozenset()) -> None:
     """Append one event in the current transaction (one insert). See :func:`publish_all`."""
-    publish_all([Fact(topic, key, data)])
+    publish_all([Fact(topic, key, data, labels)])
 
 
 def publish_all(facts: Iterable[Fact]) -> None:
@@ -43,7 +48,7 @@ def publish_all(facts: Iterable[Fact]) -> None:
     TransactionManagementError outside a transaction, since an event on its own reports nothing.
     """
     now = timezone.now()
-    rows = [Event(topic=f.topic, key=f.key, data=f.data, at=now) for f in facts]
+    rows = [Event(topic=f.topic, key=f.key, data=f.data, at=now, labels=stored(f.labels)) for f in facts]
     if not rows:
         return
     if not connection.in_atomic_block:
@@ -59,8 +64,10 @@ def publish_all(facts: Iterable[Fact]) -> None:
 def _insert_behind_the_lock(rows: list[Event]) -> None:
     # In one go to the server: the lock, which everybody who publishes waits for, is held from the first
     # statement to the commit, and each way there and back would make that longer.
-    values = [value for row in rows for value in (row.topic, row.key, json.dumps(row.data), row.at)]
-    marks = ", ".join(["(%s, %s, %s, %s)"] * len(rows))
+    values = [
+        value for row in rows for value in (row.topic, row.key, json.dumps(row.data), row.at, row.labels)
+    ]
+    marks = ", ".join(["(%s, %s, %s, %s, %s)"] * len(rows))
     with (
         connection.cursor() as cursor,
         connection.wrap_database_errors,

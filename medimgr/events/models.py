@@ -35,6 +35,8 @@ class Event(models.Model):
     key = models.CharField(max_length=200, help_text="The service, operation ... that it is about.")
     data = models.JSONField(default=dict)
     at = models.DateTimeField()
+    labels = models.TextField(blank=True, default="", db_default="")
+    """Who is limited to some labels hears of what has one of them; see :mod:`medimgr.lib.scope`."""
 
     objects = EventQuerySet.as_manager()
 

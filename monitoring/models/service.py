@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from medimgr.events.log import publish
+from medimgr.lib.scope import Labels, group_label
 from monitoring import copies, declaration, per_copy
 from monitoring.models.choices import choices
 from monitoring.models.declared_fields import (
@@ -156,6 +157,10 @@ class Service(
             self.store(None, *args, **kwargs)
             copies.keep_in_step(self, present)
 
+    def scope_labels(self) -> Labels:
+        """Return the label of its group, for who is limited to some. No query."""
+        return group_label(self.group)
+
     def store(self, intent: Intent | str | None = None, *args: Any, **kwargs: Any) -> None:
         """Save this row alone, make its status where there is none, and publish that it changed.
 
@@ -170,7 +175,7 @@ class Service(
                     "intent": intent or (Intent.UP if self.autostart else Intent.DOWN),
                 },
             )
-            publish("service", self.key, {"declared": True, "name": self.name})
+            publish("service", self.key, {"declared": True, "name": self.name}, self.scope_labels())
 
     def clean_fields(self, exclude: Collection[str] | None = None) -> None:
         """Raise ValidationError for each value that its field does not take, monstrous numbers included."""
@@ -205,7 +210,7 @@ class Service(
             for copy in self.copies.order_by("-instance"):
                 copy.delete()
             result = super().delete(*args, **kwargs)
-            publish("service", self.key, {"deleted": True})
+            publish("service", self.key, {"deleted": True}, self.scope_labels())
         return result
 
     @property

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import models
 
+from medimgr.lib.scope import Labels
 from workstations.models.workstation import Workstation
 from workstations.states import EmulatorState
 
@@ -44,6 +45,10 @@ class Emulator(models.Model):
 
     def __str__(self) -> str:
         return f"{self.title} ({self.index})"
+
+    def scope_labels(self) -> Labels:
+        """Return the labels of its workstation. Queries the workstation where it has not been read."""
+        return self.workstation.scope_labels()
 
     @property
     def adb_serial(self) -> str:

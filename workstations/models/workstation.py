@@ -9,6 +9,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 
 from medimgr.events.log import publish
+from medimgr.lib.scope import Labels, tag_labels
 from medimgr.lib.sealing import sealed, unsealed
 from workstations.access import Access
 from workstations.certificates import certificate_fault
@@ -104,7 +105,11 @@ class Workstation(models.Model):
             self.tags = sorted(set(self.tags))
         with transaction.atomic():
             super().save(*args, **kwargs)
-            publish("workstation", str(self.pk), self.public())
+            publish("workstation", str(self.pk), self.public(), self.scope_labels())
+
+    def scope_labels(self) -> Labels:
+        """Return the labels of its tags, for who is limited to some. No query."""
+        return tag_labels(self.tags)
 
     def set_password(self, password: str) -> None:
         """Take a new password, encrypted; an empty one takes it away. Saves nothing. Raises NoKey."""
@@ -180,7 +185,7 @@ class Workstation(models.Model):
         key = str(self.pk)
         with transaction.atomic():
             result = super().delete(*args, **kwargs)
-            publish("workstation", key, {"deleted": True})
+            publish("workstation", key, {"deleted": True}, self.scope_labels())
         return result
 
     def public(self) -> dict[str, Any]:

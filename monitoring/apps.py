@@ -9,12 +9,13 @@ class MonitoringConfig(AppConfig):
     name = "monitoring"
 
     def ready(self) -> None:
-        """Declare what streams and operations this app has."""
+        """Declare what streams and operations this app has, and who may do what."""
         from medimgr.events import sources
         from medimgr.events.topics import register
+        from medimgr.lib.roles import Role, grant
         from monitoring import chores, error_words, handlers
         from monitoring.log_source import LogSource, open_log_source
-        from monitoring.models import Node, Service
+        from monitoring.models import Dependency, Node, Run, Service, Transition
 
         register("service", Service)
         register("node", Node)
@@ -22,3 +23,10 @@ class MonitoringConfig(AppConfig):
         handlers.register_kinds()
         error_words.declare()
         chores.register_chores()
+        for model in (Node, Service, Dependency, Run, Transition):
+            grant(Role.VIEWER, model, "view")
+        grant(Role.VIEWER, Service, "tail")
+        grant(Role.OPERATOR, Service, "start", "stop", "restart", "recover")
+        for declared in (Service, Dependency):
+            grant(Role.ADMINISTRATOR, declared, "add", "change", "delete")
+        grant(Role.ADMINISTRATOR, Node, "change")

@@ -9,15 +9,21 @@ class OperationsConfig(AppConfig):
     name = "operations"
 
     def ready(self) -> None:
-        """Declare what streams and chores this app has."""
+        """Declare what streams and chores this app has, and who may do what."""
         from medimgr.events import sources
         from medimgr.events.topics import register
+        from medimgr.lib.roles import Role, grant
         from operations import housekeeping, purge_operation
         from operations.line_source import OperationLogSource, open_operation_log
-        from operations.models import Operation
+        from operations.models import ChoreRun, Operation
 
         register("operation", Operation)
         register("batch", Operation)
         sources.register(OperationLogSource.name, open_operation_log)
         purge_operation.register_kind()
         housekeeping.register_chores()
+        for model in (Operation, ChoreRun):
+            grant(Role.VIEWER, model, "view")
+        grant(Role.OPERATOR, Operation, "cancel", "retry")
+        grant(Role.ADMINISTRATOR, Operation, "purge")
+        grant(Role.ADMINISTRATOR, ChoreRun, "change")

@@ -9,14 +9,21 @@ class WorkstationsConfig(AppConfig):
     name = "workstations"
 
     def ready(self) -> None:
-        """Declare what streams and operations this app has."""
+        """Declare what streams and operations this app has, and who may do what."""
         from medimgr.events.topics import register
+        from medimgr.lib.roles import Role, grant
         from workstations import chores, error_words, handlers
         from workstations.checks import check_passwords_can_be_read  # noqa: F401  (registers itself)
-        from workstations.models import Emulator, Workstation
+        from workstations.models import Change, Emulator, Workstation
 
         register("workstation", Workstation)
         register("emulator", Emulator)
         handlers.register_kinds()
         error_words.declare()
         chores.register_chores()
+        for model in (Workstation, Emulator, Change):
+            grant(Role.VIEWER, model, "view")
+        grant(Role.OPERATOR, Workstation, "test", "check", "scan", "add_emulator")
+        emulator_verbs = ("launch", "stop", "restart", "rename", "clone", "modify", "remove", "install")
+        grant(Role.OPERATOR, Emulator, *emulator_verbs)
+        grant(Role.ADMINISTRATOR, Workstation, "add", "change", "delete")

@@ -8,3 +8,10 @@ class AuditConfig(AppConfig):
 
     name = "medimgr.audit"
     label = "audit"
+
+    def ready(self) -> None:
+        """Let administrators read and export it."""
+        from medimgr.audit.models import AuditEntry
+        from medimgr.lib.roles import Role, grant
+
+        grant(Role.ADMINISTRATOR, AuditEntry, "view", "export")

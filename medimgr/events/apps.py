@@ -10,8 +10,12 @@ class EventsConfig(AppConfig):
     label = "events"
 
     def ready(self) -> None:
-        """Declare the ``connection`` topic."""
-        from medimgr.events.models import Connection
+        """Declare the ``connection`` topic, and who may do what."""
+        from medimgr.events.models import Connection, Event, StreamWorker, Tick
         from medimgr.events.topics import register
+        from medimgr.lib.roles import Role, grant
 
         register("connection", Connection)
+        for model in (Connection, Event, StreamWorker, Tick):
+            grant(Role.VIEWER, model, "view")
+        grant(Role.ADMINISTRATOR, Connection, "kick", "probe")

@@ -10,6 +10,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -27,7 +28,7 @@ from medimgr.events.housekeeping import Checkup, Housekeeping, Progress
 from medimgr.events.opening import Opening
 from medimgr.events.reader_watch import watch_over
 from medimgr.events.sink import Sink
-from medimgr.events.sources import Ears, Outlet
+from medimgr.events.sources import Ears, Heed, Outlet
 from medimgr.events.subscription import SPREAD_SECONDS, End, Subscription, jitter
 from medimgr.events.tail import Batch, Measured, Reader, Row
 from medimgr.events.topics import TICK_TOPIC
@@ -164,6 +165,19 @@ class Broadcaster:
             task.cancel()
         if stream.has_row:
             self.housekeeping.remove(stream.token, reason)
+
+    # --- for those who wait for something ----------------------------------------------------------
+    def listening(self, topic: str, key: str, heed: Heed) -> AbstractContextManager[None]:
+        """Call ``heed`` in the loop for each event about ``key``, for the length of the block.
+
+        It also takes an empty event: where the log has begun anew, and where :attr:`is_closing`.
+        """
+        return self._ears.listening(topic, key, heed)
+
+    @property
+    def is_closing(self) -> bool:
+        """Return whether nothing will be heard any more, since the process ends."""
+        return self._closing
 
     # --- fan-out -----------------------------------------------------------------------------------
     def _take(self, batch: Batch) -> None:
@@ -318,6 +332,7 @@ class Broadcaster:
         spread = max(SPREAD_SECONDS, len(self._streams) / COME_BACK_RATE)
         for stream in list(self._streams.values()):
             stream.end(End.SHUTDOWN, spread_seconds=spread)
+        self._ears.start_over()
         await asyncio.get_running_loop().run_in_executor(None, self._stop_threads)
 
     def _stop_threads(self) -> None:

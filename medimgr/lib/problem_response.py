@@ -12,13 +12,16 @@ CONTENT_TYPE = "application/problem+json"
 
 def problem_response(problem: Problem) -> HttpResponse:
     """Return the answer for a raised problem."""
-    return described_response(
+    response = described_response(
         code=problem.code,
         status=problem.status,
         title=problem.title,
         detail=problem.detail,
         errors=problem.errors,
     )
+    for name, value in problem.headers.items():
+        response[name] = value
+    return response
 
 
 def described_response(

@@ -24,6 +24,11 @@ class Problem(Exception):
         """Return the kind of problem in words, the same for every occurrence."""
         return (type(self).__doc__ or "").strip().splitlines()[0]
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return the headers that belong to the answer, such as when to try again; by default none."""
+        return {}
+
 
 def problem_document(
     *, code: str, status: int, title: str, detail: str, errors: dict[str, list[str]] | None = None

@@ -97,6 +97,8 @@ def not_allowed(request: HttpRequest, allow: str) -> HttpResponse:
 
 
 def _http_error(_request: HttpRequest, error: HttpError) -> HttpResponse:
+    if isinstance(error.__cause__, Problem):  # of our parser of bodies, which ninja wraps
+        return problem_response(error.__cause__)
     if error.status_code == 400:  # the only one that ninja itself raises with it
         return described_response(
             code="bad-json", status=400, detail="The body is not JSON. Send a JSON object or no body."

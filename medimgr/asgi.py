@@ -2,13 +2,15 @@
 
 Django gives every request a thread of its own and keeps it, with its database connection, until the
 response ends. A stream ends after half an hour: a thousand of them would be a thousand threads. So
-requests for streams share a few threads, and a stream holds none while it is open.
+requests for streams share a few threads, and a stream holds none while it is open. So do requests that ask
+to wait for the end of what they start (:mod:`medimgr.api_waiting`).
 """
 
 import asyncio
 import io
 import itertools
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -21,6 +23,7 @@ from django.core.handlers.exception import response_for_exception
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "medimgr.settings")
 django.setup(set_prefix=False)
 
+from medimgr.api_waiting import LISTENS_KEY, prefers_to_wait  # noqa: E402
 from medimgr.client_line import ClientLine  # noqa: E402  (models need the apps to be loaded)
 from medimgr.events.daphne_transport import Send, request_behind  # noqa: E402
 from medimgr.events.response import EventStreamResponse, release_database  # noqa: E402
@@ -49,6 +52,14 @@ PASSED_OVER = frozenset(
 """Middleware that a stream does without: what it would do there, the view or this module does."""
 
 
+Threads = Iterator[ThreadPoolExecutor]
+
+
+def _shared_threads(name: str) -> Threads:
+    """Return, in turn and for ever, a few executors. asgiref wants each to run one call at a time."""
+    return itertools.cycle([ThreadPoolExecutor(1, thread_name_prefix=name) for _ in range(STREAM_THREADS)])
+
+
 class StreamHandler(ASGIHandler):
     """Django's handler, with a way of its own for streams.
 
@@ -61,9 +72,8 @@ class StreamHandler(ASGIHandler):
         """Load the middleware and prepare the shared threads, which start with their first use."""
         super().__init__()
         self._straight = PASSED_OVER.issuperset(settings.MIDDLEWARE) and not settings.SECURE_SSL_REDIRECT
-        # asgiref wants an executor to run one call at a time on one thread.
-        threads = [ThreadPoolExecutor(1, thread_name_prefix="stream-request") for _ in range(STREAM_THREADS)]
-        self._threads = itertools.cycle(threads)
+        self._threads = _shared_threads("stream-request")
+        self._waiting_threads = _shared_threads("waiting-request")
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Send) -> None:
         """Serve one request."""
@@ -71,6 +81,10 @@ class StreamHandler(ASGIHandler):
             await send({"type": "websocket.close"})  # 403; Django would only raise
             return
         path = scope["path"].removeprefix(scope.get("root_path", "")) if scope["type"] == "http" else ""
+        if scope["type"] == "http" and prefers_to_wait(path, scope["headers"]):
+            scope[LISTENS_KEY] = True
+            await self._answer(scope, receive, send, self._waiting_threads)
+            return
         if not path.startswith(STREAM_PREFIX):
             await super().__call__(scope, receive, send)
             return
@@ -78,7 +92,7 @@ class StreamHandler(ASGIHandler):
             if self._straight and path == STREAM_PREFIX and scope["method"] == "GET" and request_behind(send):
                 await self._open(scope, send)
             else:
-                await self._answer(scope, receive, send)
+                await self._answer(scope, receive, send, self._threads)
             stream: Subscription | None = scope.get(STREAM_KEY)
             if stream is not None:
                 await _hold(stream, receive)
@@ -101,12 +115,12 @@ class StreamHandler(ASGIHandler):
             response["Content-Length"] = str(len(response.content))
         await self.send_response(response, send)
 
-    async def _answer(self, scope: dict[str, Any], receive: Any, send: Send) -> None:
+    async def _answer(self, scope: dict[str, Any], receive: Any, send: Send, threads: Threads) -> None:
         """Have Django answer. Of a stream that is the beginning, unless Django has to iterate it."""
         # In a task of its own: a server that stops cancels the application, and Django's handler would
         # leave its own tasks behind. This way the stream ends, and the handler with it, as always.
         line = ClientLine(receive)
-        work = asyncio.create_task(self._handle(scope, line, send))
+        work = asyncio.create_task(self._handle(scope, line, send, threads))
         try:
             await asyncio.shield(work)
         except asyncio.CancelledError:
@@ -119,8 +133,8 @@ class StreamHandler(ASGIHandler):
             work.cancel()
             raise
 
-    async def _handle(self, scope: dict[str, Any], receive: Any, send: Send) -> None:
-        async with ThreadSensitiveContext(executor=next(self._threads)):
+    async def _handle(self, scope: dict[str, Any], receive: Any, send: Send, threads: Threads) -> None:
+        async with ThreadSensitiveContext(executor=next(threads)):
             await self.handle(scope, receive, send)
             await sync_to_async(release_database)()
 

@@ -65,7 +65,10 @@ def test_every_operation_has_a_summary_and_the_error_shape(schema: dict[str, Any
     for methods in schema["paths"].values():
         for operation in methods.values():
             assert operation["summary"]
-            assert "application/problem+json" in operation["responses"]["4XX"]["content"]
+            problems = {status for status in operation["responses"] if int(status) >= 400}
+            assert problems >= {"400", "500", "503", "504"}
+            for status in problems:
+                assert "application/problem+json" in operation["responses"][status]["content"]
     assert set(schema["components"]["schemas"]["Problem"]["required"]) == {
         "type", "title", "status", "detail", "code",
     }  # fmt: skip

@@ -73,6 +73,14 @@ class Environment:
             return default
         return value
 
+    def choice(self, name: str, default: str, among: tuple[str, ...]) -> str:
+        """Return one of some words, which do not tell upper from lower case."""
+        raw = self.text(name, "").strip()
+        known = {word.casefold(): word for word in among}
+        if raw and raw.casefold() not in known:
+            self._faults.append(f"{name}={raw!r} is none of {', '.join(among)}. Write one of them.")
+        return known.get(raw.casefold(), default)
+
     def names(self, name: str, default: list[str]) -> list[str]:
         """Return a comma-separated list without empty parts."""
         raw = self.text(name, "")

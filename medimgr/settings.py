@@ -166,13 +166,31 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+        "console": {"()": "medimgr.lib.log_lines.ConsoleLine"},
+        "json": {"()": "medimgr.lib.log_lines.JsonLine"},
     },
-    "filters": {"client_faults": {"()": "medimgr.lib.client_faults.ClientFaults"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    # Whoever scans a network asks every server by a wrong name, and Django prints a traceback for each.
-    "loggers": {"django.security.DisallowedHost": {"filters": ["client_faults"]}},
-    "root": {"handlers": ["console"], "level": env.text("MEDIMGR_LOG_LEVEL") or "INFO"},
+    "filters": {
+        "client_faults": {"()": "medimgr.lib.client_faults.ClientFaults"},
+        "redaction": {"()": "medimgr.lib.redact.Redaction"},
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": env.choice("MEDIMGR_LOG_FORMAT", "console", ("console", "json")),
+            "filters": ["redaction"],
+        },
+    },
+    "loggers": {
+        # Django's own handlers would write past the redaction.
+        "django": {"handlers": [], "level": "INFO"},
+        "django.server": {"handlers": [], "level": "INFO", "propagate": True},
+        # Whoever scans a network asks every server by a wrong name, and Django prints a traceback for each.
+        "django.security.DisallowedHost": {"filters": ["client_faults"]},
+    },
+    "root": {
+        "handlers": ["stderr"],
+        "level": env.choice("MEDIMGR_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+    },
 }
 
 env.seal()

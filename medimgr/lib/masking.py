@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
-from medimgr.lib.redact import MASK
+MASK = "••••••"
 
 _SHORT = 4
 """Shorter values are masked where they are whole words: they are part of others by chance."""
@@ -20,7 +20,7 @@ _NAMES = (
 )
 # Most lines hold none of these, and cost one search.
 _TRIGGER = re.compile(
-    rf"{_NAMES}|://|authorization|cookie|bearer|PRIVATE KEY|eyJ|gh[oprsu]_|github_pat|xox|AKIA", re.I
+    rf"{_NAMES}|://|authorization|cookie|bearer|PRIVATE KEY|eyJ|mm_|gh[oprsu]_|github_pat|xox|AKIA", re.I
 )
 _NAME = rf"(?<![\w.&?-])[\w.-]{{0,200}}?{_NAMES}[\w.-]{{0,200}}"
 """A whole name; one in a query has its own pattern, since ``&`` ends its value and no other."""
@@ -34,11 +34,14 @@ _KEY_BLOCK = re.compile(
 _URL = re.compile(r"(://[^\s/:@\"'<>]{0,256}):(?!\d{1,5}(?:[/?#\s\"'<>]|$))[^\s\"'<>]{1,1024}@", re.M)
 _TOKEN_IN_URL = re.compile(r"://[^\s/:@\"'<>]{20,1024}@")
 _HEADER = re.compile(
-    r"\b((?:proxy-)?authorization|(?:set-)?cookie)([\"']?[ \t]{0,9}[:=][ \t]{0,9})[^\r\n]+", re.I
+    r"\b((?:proxy-)?authorization|(?:set-)?cookie)"
+    r"((?:[\"']?[ \t]{0,9}[:=]|[\"'][ \t]{0,9},)[ \t]{0,9})[^\r\n]+",
+    re.I,
 )
 _BEARER = re.compile(r"\b(bearer[ \t]{1,9})[\w+/=.~-]{8,}", re.I)
 _SHAPES = re.compile(
     r"\beyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?"  # a JSON web token
+    r"|\bmm_[\w-]{16,}"  # a machine's token of medimgr
     r"|\bgh[oprsu]_\w{20,}|\bgithub_pat_\w{20,}|\bxox[a-z]-[\w-]{10,}|\bAKIA[A-Z0-9]{12,}"
 )
 _IN_QUERY = re.compile(rf"([?&][\w.%-]{{0,200}}?{_NAMES}[\w.%-]{{0,200}}=)[^\s&#\"'<>]+", re.I)
@@ -99,7 +102,9 @@ def _forms(value: str) -> set[str]:
     if not value:
         return set()
     raw = value.encode("utf-8", "replace")
-    forms = {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1]}
+    forms = {value, *_quoted(value)}
+    for form in _quoted(value) - {value}:
+        forms |= _quoted(form)  # the text of a dictionary inside another one's
     if len(value) >= _SHORT:
         forms |= {quote(raw, safe=""), quote(raw), quote_plus(raw)}
         forms |= {
@@ -107,6 +112,17 @@ def _forms(value: str) -> set[str]:
             base64.urlsafe_b64encode(raw).decode().rstrip("="),
         }
     return forms
+
+
+def _quoted(value: str) -> set[str]:
+    # Python escapes one kind of quote only, and only where there are both kinds.
+    among_both = repr(f"{value}\"'")[1:-4]
+    return {
+        json.dumps(value)[1:-1],
+        json.dumps(value, ensure_ascii=False)[1:-1],
+        repr(value)[1:-1],
+        among_both,
+    }
 
 
 def _exactly(form: str) -> str:

@@ -41,10 +41,11 @@ def open_log_source(user: Any, key: str, parameters: Mapping[str, str]) -> "LogS
     """
     demand(user, "tail", Service)
     # PostgreSQL refuses a NUL in a comparison; no key holds one anyway.
-    rows = Service.objects.none() if "\0" in key else Service.objects.select_related("node")
-    service = rows.filter(key=key).first()
+    rows = Service.objects.none() if "\0" in key else Service.objects.visible_to(user)
+    service = rows.select_related("node").filter(key=key).first()
     if service is None:
         raise UnknownService(f"There is no service with the key {key!r} any more.")
+    demand(user, "tail", service)
     stream: Stream = "stderr" if parameters.get("log_stream") == "stderr" else "stdout"
     try:
         path = log_path(service, stream)

@@ -125,11 +125,7 @@ def service(request: HttpRequest, key: str) -> HttpResponse:
         )
     )
     wrong = troubles(snapshot["items"])
-    asked = (
-        operation_rows.latest("service", key, OPERATIONS_LENGTH)
-        if may(request.user, "view", Operation)
-        else []
-    )
+    asked = operation_rows.latest("service", key, OPERATIONS_LENGTH, request.user)
     context = {
         "place": "services",
         "item": _row(item, wrong, "all", ""),

@@ -35,7 +35,7 @@ def list_operations(
     For all that fits follow ``next_before``; ``offset`` gets slower the further it goes.
     """
     demand(request.user, "view", Operation)
-    selection = _selection(wanted)
+    selection = _selection(wanted).visible_to(request.user)
     if page.offset:
         part = selection.from_offset(page.offset, page.limit)
     else:
@@ -72,7 +72,7 @@ def ask_for_one(
 def stats(request: HttpRequest) -> dict[str, Any]:
     """Counts of what is kept; rates and durations, also of each kind, of what ended last. Four queries."""
     demand(request.user, "view", Operation)
-    return statistics()
+    return statistics(request.user)
 
 
 @router.post("/cancel", response={202: schemas.CancelledMany}, summary="Cancel many")
@@ -95,14 +95,14 @@ def cancel_many(request: HttpRequest, wanted: schemas.ManyToCancel) -> Answer[di
 def one_operation(request: HttpRequest, operation_id: RowId) -> dict[str, Any]:
     """One query."""
     demand(request.user, "view", Operation)
-    return called(operation_id).public()
+    return called(operation_id, request.user).public()
 
 
 @router.post("/{operation_id}/cancel", response={202: schemas.OperationAnswer}, summary="Cancel it")
 def cancel(request: HttpRequest, operation_id: RowId) -> Answer[dict[str, Any]]:
     """What waits ends at once; what runs ends at its next check, or as SUCCESS if it finishes first."""
     demand(request.user, "cancel", Operation)
-    operation = request_cancel(called(operation_id), requester_of(request, "api"))
+    operation = request_cancel(called(operation_id, request.user), requester_of(request, "api"))
     return Answer(202, {"operation": operation.public()})
 
 
@@ -110,7 +110,7 @@ def cancel(request: HttpRequest, operation_id: RowId) -> Answer[dict[str, Any]]:
 def ask_again(request: HttpRequest, operation_id: RowId) -> Answer[dict[str, Any]]:
     """A new operation that points at the old one, for what failed, timed out or was cancelled."""
     demand(request.user, "retry", Operation)
-    operation = retry(called(operation_id), requester_of(request, "api"))
+    operation = retry(called(operation_id, request.user), requester_of(request, "api"))
     return Answer(202, {"operation": operation.public()})
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 
+from medimgr.lib.access import Person, in_sight
 from operations import intake, registry
 from operations.exceptions import BadParameters, OperationGone, TargetGone
 from operations.intake import request_operation
@@ -37,6 +38,8 @@ def ask(
     declared = registry.get(kind)
     key = _key(declared, target)
     found = _find(declared, key)
+    if found is not None and declared.target_field and not in_sight(requester.user, found):
+        found = None
     if found is None:
         # Who may not act on it is not told either what there is.
         intake.prepare(kind, declared.model(), key, queue="", requester=requester, parameters=parameters)
@@ -55,10 +58,14 @@ def ask(
     )
 
 
-def called(operation_id: int) -> Operation:
-    """Return the operation with this number. Raises OperationGone. One query."""
+def called(operation_id: int, user: Person | None) -> Operation:
+    """Return the operation with this number that ``user`` may know of; None, a command, knows all.
+
+    Raises OperationGone. One query, and one for the scope of a user.
+    """
     known = 0 < operation_id <= LARGEST_ID
-    operation = Operation.objects.filter(pk=operation_id).first() if known else None
+    rows = Operation.objects.visible_to(user)
+    operation = rows.filter(pk=operation_id).first() if known else None
     if operation is None:
         raise OperationGone(
             f"There is no operation {operation_id}. Finished operations are deleted after a time."

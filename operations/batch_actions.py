@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from django.db.models import Model
 
-from medimgr.lib.access import may, permission
+from medimgr.lib.access import Person, in_sight, may, permission
 from operations import registry
 from operations.batch_requests import Asked, Refusal, Wanted, request_batch
 from operations.batches import operations_of, progress
@@ -16,10 +16,11 @@ from operations.requester import Requester
 from operations.states import Status
 
 
-def called(batch_id: str) -> Batch:
-    """Return the batch. Raises UnknownBatch. One query."""
+def called(batch_id: str, user: Person | None) -> Batch:
+    """Return the batch if ``user`` (None: a command) may know of it. Raises UnknownBatch. Two queries."""
     # PostgreSQL refuses a NUL in a comparison; no id holds one anyway.
-    batch = Batch.objects.filter(pk=batch_id).first() if "\0" not in batch_id else None
+    rows = Batch.objects.visible_to(user)
+    batch = rows.filter(pk=batch_id).first() if "\0" not in batch_id else None
     if batch is None:
         raise UnknownBatch(f"There is no batch {batch_id!r}. Batches are deleted with their operations.")
     return batch
@@ -30,7 +31,8 @@ def cancel_batch(batch: Batch, requester: Requester) -> Cancelled:
 
     ``batch`` gets the row's newest values. Raises NotPermitted, NotCancellable where all of it has ended.
     """
-    outcome = cancel_these(operations_of(batch).active().values_list("pk", flat=True), requester)
+    rows = operations_of(batch).active().visible_to(requester.user)
+    outcome = cancel_these(rows.values_list("pk", flat=True), requester)
     batch.refresh_from_db()
     if not outcome.ended and not outcome.asked:
         raise NotCancellable(f"All of batch {batch.pk} has ended already: {progress(batch.public())}.")
@@ -48,9 +50,9 @@ def retry_batch(batch: Batch, requester: Requester) -> Asked:
             f"You may not retry operations. That takes the permission {permission('retry', Operation)}."
         )
     failed = list(
-        operations_of(batch).filter(
-            status__in=[Status.FAILED.value, Status.TIMEOUT.value], retries__isnull=True
-        )
+        operations_of(batch)
+        .visible_to(requester.user)
+        .filter(status__in=[Status.FAILED.value, Status.TIMEOUT.value], retries__isnull=True)
     )
     if not failed:
         raise NotRetryable(
@@ -58,7 +60,8 @@ def retry_batch(batch: Batch, requester: Requester) -> Asked:
             f"{progress(batch.public())}."
         )
     kind = registry.get(batch.kind)
-    targets = _found(kind, [row.target_key for row in failed])
+    found = _found(kind, [row.target_key for row in failed])
+    targets = {key: target for key, target in found.items() if in_sight(requester.user, target)}
     return request_batch(
         batch.kind,
         [Wanted(row.target_key, targets[row.target_key], row) for row in failed if row.target_key in targets],

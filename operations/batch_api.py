@@ -20,14 +20,14 @@ router = Router(tags=["operations"])
 def one_batch(request: HttpRequest, batch_id: str) -> dict[str, Any]:
     """One query. Its operations: ``GET /api/operations?batch=``."""
     demand(request.user, "view", Operation)
-    return public(called(batch_id))
+    return public(called(batch_id, request.user))
 
 
 @router.post("/{batch_id}/cancel", response={202: batch_schemas.BatchCancelled}, summary="Cancel all of it")
 def cancel(request: HttpRequest, batch_id: str) -> Answer[dict[str, Any]]:
     """What waits ends at once; what runs ends at its next check, or as SUCCESS if it finishes first."""
     demand(request.user, "cancel", Operation)
-    batch = called(batch_id)
+    batch = called(batch_id, request.user)
     outcome = cancel_batch(batch, requester_of(request, "api"))
     return Answer(202, {"batch": public(batch), "ended": outcome.ended, "asked": outcome.asked})
 
@@ -38,6 +38,6 @@ def cancel(request: HttpRequest, batch_id: str) -> Answer[dict[str, Any]]:
 def ask_again(request: HttpRequest, batch_id: str) -> Answer[dict[str, Any]]:
     """A new batch of what failed or timed out and has not been asked for again yet."""
     demand(request.user, "retry", Operation)
-    asked = retry_batch(called(batch_id), requester_of(request, "api"))
+    asked = retry_batch(called(batch_id, request.user), requester_of(request, "api"))
     operations = [operation.public() for operation in asked.operations]
     return Answer(202, {"batch": public(asked.batch), "operations": operations})

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from medimgr.lib.access import may
+from medimgr.lib.access import Person, may
 from operations.batches import ACCEPTANCE_SECONDS, public
 from operations.models import Batch, Operation
 from operations.words import label
@@ -33,9 +33,11 @@ def level(shape: dict[str, Any]) -> str:
     return "busy" if shape["finished_at"] is None else "done"
 
 
-def card_of(batch_id: str) -> dict[str, Any] | None:
-    """Return the card of the batch called so, None where there is none. One query, none for no id."""
-    batch = Batch.objects.filter(pk=batch_id).first() if batch_id and "\0" not in batch_id else None
+def card_of(batch_id: str, user: Person) -> dict[str, Any] | None:
+    """Return the card of the batch called so, None where ``user`` may know of none. No query for no id."""
+    if not batch_id or "\0" in batch_id:
+        return None
+    batch = Batch.objects.visible_to(user).filter(pk=batch_id).first()
     return card(batch) if batch is not None else None
 
 

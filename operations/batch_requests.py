@@ -17,6 +17,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from medimgr.events.log import publish_all
+from medimgr.lib.access import OutOfReach
 from medimgr.lib.problems import Problem
 from operations import intake, registry
 from operations.batches import close_if_complete, count_ends, fact, operations_of
@@ -85,11 +86,12 @@ def request_batch(
 ) -> Asked:
     """Ask for ``kind`` on each target and return the batch with what was accepted and what was refused.
 
-    ``refused`` are targets that the caller knows to be impossible; they count as part of the batch. The
-    same ``idempotency_key`` of the same requester returns the same batch, and goes on with it where it was
-    cut off. What is wrong with the request as a whole raises UnknownKind, NotPermitted, BadParameters,
-    ReasonWanted or KeyReused, and leaves no trace. A few queries for every fifty targets, and
-    a few for each that has something in its way. Call it outside of a transaction, see ``lifecycle``.
+    ``refused`` are targets that the caller knows to be impossible; they count as part of the batch, as does
+    what is out of the requester's reach. The same ``idempotency_key`` of the same requester returns the same
+    batch, and goes on with it where it was cut off. What is wrong with the request as a whole raises
+    UnknownKind, NotPermitted, BadParameters, ReasonWanted or KeyReused, and leaves no trace. A few queries
+    for every fifty targets, and a few for each that has something in its way. Call it outside of a
+    transaction, see ``lifecycle``.
     """
     declared = registry.get(kind)
     targets = {one.key: one for one in wanted}
@@ -120,21 +122,25 @@ def request_batch(
         if sum(row.finished_at is not None for row in made) < batch.done - len(batch.refused):
             return Asked(batch, made)  # some are purged: which were not asked for cannot be told any more
         settled |= {row.target for row in made}
-    prepared = [
-        intake.prepare(
-            kind,
-            one.target,
-            one.key,
-            queue=declared.queue(one.target),
-            idempotency_key=_key_in(batch, one.key) if idempotency_key else "",
-            batch=batch.pk,
-            retry_of=one.retry_of,
-            **request,
-        )
-        for one in targets.values()
-    ]
-    outstanding = [row for row in prepared if row.target not in settled]
+    prepared: list[Operation] = []
     refusals: list[Refusal] = []
+    for one in targets.values():
+        try:
+            row = intake.prepare(
+                kind,
+                one.target,
+                one.key,
+                queue=declared.queue(one.target),
+                idempotency_key=_key_in(batch, one.key) if idempotency_key else "",
+                batch=batch.pk,
+                retry_of=one.retry_of,
+                **request,
+            )
+        except OutOfReach as problem:
+            refusals.append(Refusal(f"{declared.target_type}:{one.key}", problem.code, problem.detail))
+        else:
+            prepared.append(row)
+    outstanding = [row for row in prepared if row.target not in settled]
     come_to = 0
     try:
         while some := outstanding[come_to : come_to + _AT_A_TIME]:

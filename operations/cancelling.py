@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from medimgr.events.log import publish_all
-from medimgr.lib.access import may, permission
+from medimgr.lib.access import may, permission, scope_of
 from medimgr.lib.problems import Problem
 from operations import batches
 from operations.exceptions import NotPermitted, OperationGone
@@ -54,12 +54,13 @@ def cancel_these(ids: Iterable[int], requester: Requester) -> Cancelled:
     demand_cancel(requester)
     outcome = Cancelled()
     wanted = sorted(set(ids))
+    user = requester.user
     for some in (wanted[begin : begin + _AT_A_TIME] for begin in range(0, len(wanted), _AT_A_TIME)):
-        waited = end_waiting(some, requester)
+        waited = end_waiting(_reached(some, requester), requester)
         outcome.ended += len(waited)
         for pk in sorted(set(some) - waited):
             try:
-                row = Operation.objects.filter(pk=pk).first()
+                row = Operation.objects.visible_to(user).filter(pk=pk).first()
                 if row is None:
                     raise OperationGone(f"Operation {pk} does not exist any more.")
                 after = request_cancel(row, requester)
@@ -80,7 +81,7 @@ def cancel_waiting(selection: Selection, requester: Requester) -> Cancelled:
     """
     demand_cancel(requester)
     outcome = Cancelled()
-    waiting = selection.waiting()
+    waiting = selection.reached_by(requester.user).waiting()
     if waiting is None:
         return outcome
     before: int | None = None
@@ -93,6 +94,14 @@ def cancel_waiting(selection: Selection, requester: Requester) -> Cancelled:
         before = ids[-1] if len(ids) == _AT_A_TIME else edge
         if before is None:
             return outcome
+
+
+def _reached(ids: Sequence[int], requester: Requester) -> Sequence[int]:
+    """Return those of ``ids`` that ``requester`` may act on. One query for who is limited, else none."""
+    if requester.user is None or scope_of(requester.user).is_everything:
+        return ids
+    rows = Operation.objects.filter(pk__in=ids).reached_by(requester.user)
+    return list(rows.order_by("pk").values_list("pk", flat=True))
 
 
 def end_waiting(ids: Sequence[int], requester: Requester) -> set[int]:

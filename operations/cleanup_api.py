@@ -7,7 +7,7 @@ from ninja import Query, Router
 from ninja.responses import Status as Answer
 from pydantic import BaseModel, Field
 
-from medimgr.lib.access import demand
+from medimgr.lib.access import demand_everywhere
 from medimgr.lib.api_parameters import Text
 from operations.models import Operation
 from operations.purge_operation import ask_for_purge
@@ -30,7 +30,7 @@ def cleanup(request: HttpRequest, kept: Query[Kept]) -> Answer[dict[str, Any]]:
 
     Never one that waits or runs. ``target-busy`` where another such deletion is under way.
     """
-    demand(request.user, "purge", Operation)
+    demand_everywhere(request.user, "purge", Operation)
     asked = ask_for_purge(
         requester_of(request, "api"), keep_hours=kept.keep_hours, keep_per_target=kept.keep_per_target
     )

@@ -10,7 +10,7 @@ from django.utils import timezone
 from pydantic import ValidationError
 
 from medimgr.events.log import Fact, publish_all
-from medimgr.lib.access import labels_of, may, permission
+from medimgr.lib.access import demand, demand_everywhere, in_sight, labels_of, may, permission
 from medimgr.lib.log_context import request_id
 from medimgr.lib.scope import stored
 from operations import batches, registry, words
@@ -61,8 +61,8 @@ def request_operation(
     The more urgent go first: ``priority`` is from -100 to 100. It does not begin before ``run_after``, an
     aware time at most LONGEST_WAIT ahead, and its deadline counts from then. The same ``idempotency_key`` of
     the same requester with the same kind, target, parameters, priority and time returns the operation that
-    it made the first time. Raises UnknownKind, NotPermitted, BadParameters, ReasonWanted, KeyReused,
-    and TargetBusy where an active operation on the target does not give way
+    it made the first time. Raises UnknownKind, NotPermitted, OutOfReach, BadParameters, ReasonWanted,
+    KeyReused, and TargetBusy where an active operation on the target does not give way
     (:meth:`operations.registry.Kind.replaces`). Call it outside of a transaction, see ``lifecycle``.
     """
     wanted = prepare(
@@ -125,7 +125,7 @@ def prepare(
 ) -> Operation:
     """Return what such a request asks for as a row that is checked but not stored. No query of its own.
 
-    Raises UnknownKind, NotPermitted, BadParameters, ReasonWanted. :func:`set_times` completes it.
+    Raises UnknownKind, NotPermitted, OutOfReach, BadParameters, ReasonWanted. :func:`set_times` completes it.
     """
     declared = registry.get(kind)
     _check_permission(declared, target, requester)
@@ -164,8 +164,8 @@ def prepare(
 def retry(operation: Operation, requester: Requester) -> Operation:
     """Ask again for what ``operation`` was about: a new operation that points at the old one.
 
-    Raises NotRetryable unless it ended as FAILED, CANCELLED or TIMEOUT, TargetGone, OperationGone, and
-    whatever :func:`request_operation` raises.
+    Raises OutOfReach, NotRetryable unless it ended as FAILED, CANCELLED or TIMEOUT, TargetGone,
+    OperationGone, and whatever :func:`request_operation` raises.
     """
     if requester.user is not None and not may(requester.user, "retry", Operation):
         raise NotPermitted(
@@ -179,6 +179,8 @@ def retry(operation: Operation, requester: Requester) -> Operation:
         old = rows.filter(pk=operation.pk).first()
         if old is None:
             raise OperationGone(f"Operation {operation.pk} does not exist any more; ask for it afresh.")
+        if requester.user is not None:
+            demand(requester.user, "retry", old)
         if old.status not in RETRYABLE:
             raise NotRetryable(
                 f"{words.name(old)} is {old.status.lower()}; only what failed, timed out or was cancelled "
@@ -186,7 +188,7 @@ def retry(operation: Operation, requester: Requester) -> Operation:
             )
         kind = registry.get(old.kind)
         target = kind.find(old.target_key)
-        if target is None:
+        if target is None or not in_sight(requester.user, target):
             raise TargetGone(f"{old.target_words} does not exist any more, so it can't be tried again.")
         wanted = prepare(
             old.kind,
@@ -203,11 +205,18 @@ def retry(operation: Operation, requester: Requester) -> Operation:
 
 
 def _check_permission(kind: Kind, target: Model, requester: Requester) -> None:
-    if requester.user is not None and not may(requester.user, kind.verb, target):
+    """Raise NotPermitted, or OutOfReach for the target. A kind as such is asked for by a row without id."""
+    if requester.user is None:
+        return
+    if not may(requester.user, kind.verb, type(target)):
         raise NotPermitted(
             f"You may not ask for {kind.label!r} of a {kind.model._meta.verbose_name}. That takes the "
             f"permission {permission(kind.verb, type(target))}."
         )
+    if not kind.target_field:
+        demand_everywhere(requester.user, kind.verb, type(target))
+    elif target.pk is not None:
+        demand(requester.user, kind.verb, target)
 
 
 def _checked_parameters(kind: Kind, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
-from medimgr.lib.access import may, permission
+from medimgr.lib.access import demand, may, permission
 from medimgr.lib.plain_text import harmless
 from operations import registry, words
 from operations.claiming import LEASE_SECONDS, claim
@@ -178,12 +178,14 @@ def request_cancel(operation: Operation, requester: Requester) -> Operation:
     """Cancel a waiting operation at once, ask a running one to stop; return it as it is then.
 
     A running one ends as CANCELLED when its handler next looks, or as SUCCESS if it finishes first.
-    Asking twice changes nothing. Raises NotPermitted, NotCancellable, OperationGone.
+    Asking twice changes nothing. Raises NotPermitted, OutOfReach, NotCancellable, OperationGone.
     """
     if requester.user is not None and not may(requester.user, "cancel", Operation):
         raise NotPermitted(
             f"You may not cancel operations. That takes the permission {permission('cancel', Operation)}."
         )
+    if requester.user is not None:
+        demand(requester.user, "cancel", operation)
     by = {"cancel_requested_at": timezone.now(), "cancel_requested_by": requester.name[:150]}
     detail = f"Cancelled by {requester.name} before it began."
     waiting = {"status": Status.PENDING}

@@ -36,7 +36,7 @@ def open_operation_log(user: Any, value: str, parameters: Mapping[str, str]) -> 
     """
     demand(user, "view", Operation)
     number = _number(value)
-    if number is None or not Operation.objects.filter(pk=number).exists():
+    if number is None or not Operation.objects.visible_to(user).filter(pk=number).exists():
         raise OperationGone(
             f"There is no operation {value[:40]!r}. Finished operations are deleted after a time."
         )

@@ -52,7 +52,7 @@ def operation_log(
 ) -> HttpResponseBase | dict[str, Any]:
     """What its handler said, in order; it goes with the operation. Two queries."""
     demand(request.user, "view", Operation)
-    row = called(operation_id)
+    row = called(operation_id, request.user)
     if wanted.download:
         return _as_file(row)
     return piece(row.pk, row.status, row.log_lines, wanted.after, wanted.limit, 2 * MOST_BYTES)

@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from django.urls import NoReverseMatch, get_script_prefix, get_urlconf, reverse
 
 from medimgr.lib.scope import Labels, read
+from medimgr.lib.scoped_rows import LabelledRows
 from medimgr.lib.units import iso
 from operations.states import ACTIVE_VALUES, FINISHED_VALUES, Status
 
@@ -27,7 +28,7 @@ def _pages(urlconf: str, _prefix: str) -> str:
 _ANY = 987654321
 
 
-class OperationQuerySet(models.QuerySet["Operation"]):
+class OperationQuerySet(LabelledRows["Operation"]):
     """Named selections of operations."""
 
     def active(self) -> "OperationQuerySet":
@@ -254,6 +255,10 @@ class LogPart(models.Model):
         return f"lines from {self.first} on of operation {self.operation_id}"
 
 
+class BatchQuerySet(LabelledRows["Batch"]):
+    """Named selections of batches."""
+
+
 class Batch(models.Model):
     """One request over many targets, and how far its operations have come together.
 
@@ -276,6 +281,8 @@ class Batch(models.Model):
     failed = models.PositiveIntegerField(default=0, help_text="Failed and timed out.")
     cancelled = models.PositiveIntegerField(default=0)
     refused = models.JSONField(default=list, blank=True, help_text="[{target, code, detail}, ...]")
+
+    objects = BatchQuerySet.as_manager()
 
     class Meta:
         ordering = ("-created_at",)

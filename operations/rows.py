@@ -6,7 +6,7 @@ from typing import Any
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
-from medimgr.lib.access import may
+from medimgr.lib.access import Person, may
 from operations import registry, words
 from operations.models import Operation
 from operations.states import ACTIVE, Status
@@ -42,9 +42,15 @@ def row(operation: Operation, now: datetime | None = None) -> dict[str, Any]:
     }
 
 
-def latest(target_type: str, target_key: str, count: int) -> list[Operation]:
-    """Return the newest operations on one target. One query."""
-    return list(Operation.objects.of(target_type, target_key).order_by("-id")[:count])
+def latest(target_type: str, target_key: str, count: int, user: Person) -> list[Operation]:
+    """Return the newest operations on one target that ``user`` may look at; none without the permission.
+
+    One query, and those of ``may()``.
+    """
+    if not may(user, "view", Operation):
+        return []
+    rows = Operation.objects.of(target_type, target_key).visible_to(user)
+    return list(rows.order_by("-id")[:count])
 
 
 def target_page(target_type: str, target_key: str) -> str:

@@ -17,6 +17,9 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
+from medimgr.lib.access import Person, scope_of
+from medimgr.lib.scope import Labels
+from medimgr.lib.scoped_rows import holding
 from operations.exceptions import BadFilter
 from operations.models import Operation, OperationQuerySet
 from operations.states import ACTIVE_VALUES, FINISHED_VALUES, Status
@@ -69,6 +72,8 @@ class Selection:
     since: str = ""
     """As it was asked for: an age like ``15m``, ``24h`` or ``7d``, or a time."""
     since_at: datetime | None = None
+    labels: Labels | None = None
+    """Of what has one of these alone; None: of everything. No index serves it."""
 
     @classmethod
     def read(cls, given: Mapping[str, str], now: datetime | None = None) -> "Selection":
@@ -96,7 +101,27 @@ class Selection:
             raise BadFilter(
                 f"Correct {', '.join(sorted(errors))}. {next(iter(errors.values()))[0]}.", errors=errors
             )
-        return cls(**(values | {"status": status}), since_at=since_at)
+        return cls(
+            status=status,
+            kind=values["kind"],
+            target=values["target"],
+            requested_by=values["requested_by"],
+            batch=values["batch"],
+            since=values["since"],
+            since_at=since_at,
+        )
+
+    def visible_to(self, user: Person) -> "Selection":
+        """Return the same filters on what ``user`` may look at. Queries the scope, once per user object."""
+        scope = scope_of(user)
+        return replace(self, labels=scope.labels) if scope.hides_something else self
+
+    def reached_by(self, user: Person | None) -> "Selection":
+        """Return the same filters on what ``user`` may act on; None, for commands, on everything.
+
+        Queries the scope, once per user object.
+        """
+        return self if user is None else replace(self, labels=scope_of(user).labels)
 
     @property
     def given(self) -> dict[str, str]:
@@ -146,9 +171,10 @@ class Selection:
         statuses: list[Q] = [Q(status=status) for status in self.statuses] or [Q()]
         indexed = self._indexed()
         edge = None
-        if len(indexed) + bool(self.statuses) > 1 or self._about_a_type:
+        limited = self.labels is not None
+        if len(indexed) + bool(self.statuses) > 1 or self._about_a_type or limited:
             looks = [rows.filter(one) for one in [*indexed, *filter(None, statuses)]]
-            if self._about_a_type:  # which no index gives in this order
+            if self._about_a_type or not looks:  # which no index gives in this order
                 looks.append(rows)
             reached = [one for one in map(edge_of, looks) if one is not None]
             if reached:
@@ -198,6 +224,7 @@ class Selection:
         return [
             *self._indexed(),
             *([Q(target_type=self.target.partition(":")[0])] if self._about_a_type else []),
+            *([holding(self.labels)] if self.labels is not None else []),
         ]
 
     def _indexed(self) -> list[Q]:

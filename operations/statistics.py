@@ -8,13 +8,16 @@ from typing import Any
 
 from django.db.models import Count
 
+from medimgr.lib.access import Person, scope_of
 from medimgr.lib.units import iso
 from operations import words
-from operations.models import Operation
+from operations.models import Operation, OperationQuerySet
 from operations.states import ACTIVE_VALUES, FINISHED_VALUES, Status
 
 SAMPLE = 10_000
 """Rates and durations are about so many operations, those that ended last."""
+LOOKED_THROUGH = 100_000
+"""Who is limited to some labels gets figures of those among so many operations, the newest."""
 
 
 @dataclass(slots=True)
@@ -50,17 +53,18 @@ class Record:
         return {name: round(seconds, 3) for name, seconds in figures.items()}
 
 
-def statistics() -> dict[str, Any]:
-    """Return what ``GET /api/operations/stats`` shows; four queries.
+def statistics(user: Person | None = None) -> dict[str, Any]:
+    """Return what ``GET /api/operations/stats`` shows of what ``user`` may look at; four queries.
 
-    Counts are of all that is kept, read from indexes alone; the rest is of the SAMPLE that ended last.
+    Counts are of all that is kept, read from indexes alone; the rest is of the SAMPLE that ended last. For
+    who is limited to some labels all of it is of the newest LOOKED_THROUGH, since no index serves labels.
     """
-    rows = Operation.objects.order_by()
+    rows = _seen_by(user).order_by()
     statuses = dict.fromkeys((status.value for status in Status), 0)
     statuses |= dict(rows.values_list("status").annotate(Count("id")))
     kinds = dict(rows.order_by("kind").values_list("kind").annotate(Count("id")))
     oldest = rows.order_by("created_at").values_list("created_at", flat=True).first()
-    everything, by_kind = _records()
+    everything, by_kind = _records(rows)
     return {
         "total": sum(statuses.values()),
         "active": sum(statuses[status] for status in ACTIVE_VALUES),
@@ -86,9 +90,19 @@ def statistics() -> dict[str, Any]:
     }
 
 
-def _records() -> tuple[Record, dict[str, Record]]:
+def _seen_by(user: Person | None) -> OperationQuerySet:
+    """Return what ``user`` may look at; None is a command. One query where that is not all."""
+    rows = Operation.objects.all()
+    if user is None or not scope_of(user).hides_something:
+        return rows
+    newest = Operation.objects.order_by("-id").values_list("pk", flat=True)
+    oldest = newest[LOOKED_THROUGH : LOOKED_THROUGH + 1].first()
+    return rows.visible_to(user).filter(pk__gt=oldest or 0)
+
+
+def _records(rows: OperationQuerySet) -> tuple[Record, dict[str, Record]]:
     """Return the record of all and of each kind. One query."""
-    ended = Operation.objects.filter(finished_at__isnull=False).order_by("-finished_at")
+    ended = rows.filter(finished_at__isnull=False).order_by("-finished_at")
     everything, by_kind = Record(), defaultdict[str, Record](Record)
     for kind, status, started, finished in ended.values_list("kind", "status", "started_at", "finished_at")[
         :SAMPLE

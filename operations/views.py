@@ -51,7 +51,7 @@ def operations(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     fault = ""
     try:
-        selection = Selection.read(request.GET.dict(), now)
+        selection = Selection.read(request.GET.dict(), now).visible_to(request.user)
         part = selection.page(before=_id(request, "before"), after=_id(request, "after"), limit=LIST_LENGTH)
     except BadFilter as problem:
         # Never everything instead: somebody may be about to cancel what is shown.
@@ -89,7 +89,7 @@ def operations(request: HttpRequest) -> HttpResponse:
         ),
         "sinces": _with_own(SINCE_FILTERS, selection.since),
         "selection": selection,
-        "batch": batch_cards.card_of(selection.batch),
+        "batch": batch_cards.card_of(selection.batch, request.user),
         "filtered": bool(given),
         "without_batch": _address({name: value for name, value in given.items() if name != "batch"}),
         "page_data": _page_data(request, event_id)
@@ -109,14 +109,15 @@ def operations(request: HttpRequest) -> HttpResponse:
 def operation(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one operation. Raises Http404 where it is unknown or purged."""
     event_id = last_event_id()
-    row = get_object_or_404(Operation.objects.select_related("retry_of"), pk=min(pk, _LARGEST_ID))
+    rows_seen = Operation.objects.visible_to(request.user)
+    row = get_object_or_404(rows_seen.select_related("retry_of"), pk=min(pk, _LARGEST_ID))
     context = {
         "place": "operations",
         "operation": row,
         "row": rows.row(row),
-        "batch": batch_cards.card_of(row.batch),
+        "batch": batch_cards.card_of(row.batch, request.user),
         "parameters": parameter_words(row.parameters),
-        "retries": row.retries.order_by("pk"),
+        "retries": rows_seen.filter(retry_of=row).order_by("pk"),
         "active": row.status in ACTIVE,
         "page_data": _page_data(request, event_id) | {"operation": row.public()},
     }

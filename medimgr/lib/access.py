@@ -84,6 +84,15 @@ def may_everywhere(user: Person, verb: str, model: type[Model]) -> bool:
     return _holds(user, verb, model) and scope_of(user).is_everything
 
 
+def in_sight(user: Person | None, obj: Model) -> bool:
+    """Return whether ``user`` may know of a row, permissions aside; None, for commands, of every one.
+
+    Of what is not, everybody is told what he would be told if it did not exist. Queries the scope, once per
+    user object.
+    """
+    return user is None or _is_in_reach(user, "view", obj)
+
+
 def _holds(user: Person, verb: str, obj: Model | type[Model]) -> bool:
     person: Any = user
     if not (person.is_active and person.is_staff):

@@ -5,10 +5,28 @@ from typing import Any
 
 from django.db import models
 
+from medimgr.lib.scope import Labels
+from medimgr.lib.scoped_rows import ScopedRows
 from medimgr.lib.units import iso
 from monitoring.models.choices import choices
-from monitoring.models.service import Service
+from monitoring.models.service import Service, groups_with
 from monitoring.states import ExitSource, Reason, State
+
+
+class RunQuerySet(ScopedRows["Run"]):
+    """Named selections of runs."""
+
+    def with_labels(self, labels: Labels) -> "RunQuerySet":
+        """Return those of services whose group is among ``labels``. One query."""
+        return self.filter(service__group__in=groups_with(labels))
+
+
+class TransitionQuerySet(ScopedRows["Transition"]):
+    """Named selections of changes of state."""
+
+    def with_labels(self, labels: Labels) -> "TransitionQuerySet":
+        """Return those of services whose group is among ``labels``. One query."""
+        return self.filter(service__group__in=groups_with(labels))
 
 
 class Run(models.Model):
@@ -32,6 +50,8 @@ class Run(models.Model):
     end_reason = models.CharField(max_length=20, choices=choices(Reason), blank=True)
     log_offset = models.BigIntegerField(default=0, help_text="Where its lines begin in the log file.")
 
+    objects = RunQuerySet.as_manager()
+
     class Meta:
         ordering = ("-started_at",)
         constraints = (
@@ -49,6 +69,10 @@ class Run(models.Model):
     def __str__(self) -> str:
         return f"{self.service_key} pid {self.pid}"
 
+    def scope_labels(self) -> Labels:
+        """Return the labels of its service, none where that is gone. Queries it unless it was read along."""
+        return self.service.scope_labels() if self.service is not None else frozenset()
+
 
 class Transition(models.Model):
     """One change of a service's state: its history, in order."""
@@ -63,6 +87,8 @@ class Transition(models.Model):
     run_id = models.UUIDField(null=True)
     operation_id = models.BigIntegerField(null=True)
 
+    objects = TransitionQuerySet.as_manager()
+
     class Meta:
         ordering = ("-id",)
         indexes = (
@@ -72,6 +98,10 @@ class Transition(models.Model):
 
     def __str__(self) -> str:
         return f"{self.service_id}: {self.from_state} → {self.to_state}"
+
+    def scope_labels(self) -> Labels:
+        """Return the labels of its service. Queries it unless it was read along."""
+        return self.service.scope_labels()
 
     def public(self) -> dict[str, Any]:
         """Return the shape that API and page show. No query."""

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from medimgr.events.log import publish
 from medimgr.lib.scope import Labels, group_label
+from medimgr.lib.scoped_rows import ScopedRows
 from monitoring import copies, declaration, per_copy
 from monitoring.models.choices import choices
 from monitoring.models.declared_fields import (
@@ -31,8 +32,12 @@ from monitoring.states import Condition, HealthKind, Intent, ReadyKind, RestartP
 from monitoring.supervisor.spec import ServiceSpec
 
 
-class ServiceQuerySet(models.QuerySet["Service"]):
+class ServiceQuerySet(ScopedRows["Service"]):
     """Named selections of services."""
+
+    def with_labels(self, labels: Labels) -> "ServiceQuerySet":
+        """Return the services whose group is among ``labels``. One query for the groups that there are."""
+        return self.filter(group__in=groups_with(labels))
 
     def on(self, node: str) -> "ServiceQuerySet":
         """Return the services of the node called ``node``."""
@@ -56,6 +61,15 @@ class ServiceQuerySet(models.QuerySet["Service"]):
     def for_supervisor(self, node: str) -> "ServiceQuerySet":
         """Return a node's services with status and dependencies, in two queries."""
         return self.on(node).select_related("node", "status").prefetch_related("dependencies__needs")
+
+
+def groups_with(labels: Labels) -> list[str]:
+    """Return the groups that are among ``labels``, as services write them. One query.
+
+    Compared here: the databases differ in what they hold to be the same letter.
+    """
+    groups = Service.objects.order_by().values_list("group", flat=True).distinct()
+    return [group for group in groups if not labels.isdisjoint(group_label(group))]
 
 
 class Service(
@@ -254,12 +268,23 @@ class Service(
         }
 
 
+class DependencyQuerySet(ScopedRows["Dependency"]):
+    """Named selections of dependencies."""
+
+    def with_labels(self, labels: Labels) -> "DependencyQuerySet":
+        """Return those of whose two services both are among ``labels``. One query."""
+        groups = groups_with(labels)
+        return self.filter(service__group__in=groups, needs__group__in=groups)
+
+
 class Dependency(models.Model):
     """``service`` starts only once ``needs`` meets the condition, and stops before it."""
 
     service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="dependencies")
     needs = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="dependents")
     condition = models.CharField(max_length=10, choices=choices(Condition), default=Condition.STARTED)
+
+    objects = DependencyQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "dependencies"
@@ -285,6 +310,10 @@ class Dependency(models.Model):
             result = super().delete(*args, **kwargs)
             copies.follow_dependencies(self.service)
         return result
+
+    def scope_labels(self) -> Labels:
+        """Return the labels of the service that needs the other. Queries it where it has not been read."""
+        return self.service.scope_labels()
 
     def clean(self) -> None:
         """Raise ValidationError where it is on a copy, which comes and goes with scaling. No query."""

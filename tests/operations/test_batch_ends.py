@@ -45,10 +45,10 @@ def test_every_end_is_counted_and_the_last_one_ends_the_batch() -> None:
     lifecycle.finish(held["b"], Status.FAILED, "broken", "It broke.")
     lifecycle.finish(held["c"], Status.TIMEOUT, "timeout", "Too slow.")
     assert counts(batch) == (4, 1, 2, 0, 0)
-    assert called(batch.pk).finished_at is None
+    assert called(batch.pk, None).finished_at is None
     lifecycle.finish(held["d"], Status.CANCELLED, "cancelled", "Cancelled.")
     assert counts(batch) == (4, 1, 2, 1, 0)
-    assert called(batch.pk).finished_at is not None
+    assert called(batch.pk, None).finished_at is not None
     assert_counts_are_those_of_the_rows(batch)
 
 
@@ -96,7 +96,7 @@ def test_ends_at_the_same_moment_are_all_counted() -> None:
         assert [outcome for outcome in outcomes if isinstance(outcome, Exception)] == []
         for row in list(held.values())[6:]:
             lifecycle.finish(row, Status.CANCELLED)
-        assert called(batch.pk).finished_at is not None
+        assert called(batch.pk, None).finished_at is not None
         assert_counts_are_those_of_the_rows(batch)
 
 
@@ -182,7 +182,7 @@ def test_a_target_that_is_gone_or_busy_is_refused_in_the_new_batch() -> None:
 def test_an_unknown_batch_is_said_to_be_unknown() -> None:
     for name in ("nonsense", "a\0b", "x" * 3000):
         with pytest.raises(UnknownBatch):
-            called(name)
+            called(name, None)
 
 
 # --- the end of its row ----------------------------------------------------------------------------------

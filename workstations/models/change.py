@@ -4,7 +4,17 @@ from typing import Any
 
 from django.db import models
 
-from workstations.models.workstation import Workstation
+from medimgr.lib.scope import Labels
+from medimgr.lib.scoped_rows import ScopedRows
+from workstations.models.workstation import Workstation, ids_with
+
+
+class ChangeQuerySet(ScopedRows["Change"]):
+    """Named selections of changes."""
+
+    def with_labels(self, labels: Labels) -> "ChangeQuerySet":
+        """Return the changes on workstations with a tag among ``labels``. One query."""
+        return self.filter(workstation__in=ids_with(labels))
 
 
 class Change(models.Model):
@@ -23,12 +33,18 @@ class Change(models.Model):
     operation_id = models.BigIntegerField(null=True)
     """The operation that read it; empty: the polling did."""
 
+    objects = ChangeQuerySet.as_manager()
+
     class Meta:
         ordering = ("-id",)
         indexes = (models.Index(fields=("workstation", "-id"), name="change_of_workstation"),)
 
     def __str__(self) -> str:
         return f"{self.title or self.workstation_id}: {self.what} {self.before} → {self.after}"
+
+    def scope_labels(self) -> Labels:
+        """Return the labels of its workstation. Queries it unless it was read along."""
+        return self.workstation.scope_labels()
 
     def public(self) -> dict[str, Any]:
         """Return the shape that API and page show. No query."""

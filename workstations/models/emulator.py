@@ -5,8 +5,17 @@ from typing import Any
 from django.db import models
 
 from medimgr.lib.scope import Labels
-from workstations.models.workstation import Workstation
+from medimgr.lib.scoped_rows import ScopedRows
+from workstations.models.workstation import Workstation, ids_with
 from workstations.states import EmulatorState
+
+
+class EmulatorQuerySet(ScopedRows["Emulator"]):
+    """Named selections of emulators."""
+
+    def with_labels(self, labels: Labels) -> "EmulatorQuerySet":
+        """Return the emulators of workstations with a tag among ``labels``. One query."""
+        return self.filter(workstation__in=ids_with(labels))
 
 
 class Emulator(models.Model):
@@ -26,6 +35,8 @@ class Emulator(models.Model):
     memory_mb = models.PositiveIntegerField("memory (MB)", null=True)
     seen_at = models.DateTimeField(null=True)
     """When it was last in the list and something about it had changed, or a poll later."""
+
+    objects = EmulatorQuerySet.as_manager()
 
     class Meta:
         ordering = ("workstation", "index")

@@ -10,6 +10,7 @@ from django.db import models, transaction
 
 from medimgr.events.log import publish
 from medimgr.lib.scope import Labels, tag_labels
+from medimgr.lib.scoped_rows import ScopedRows
 from medimgr.lib.sealing import sealed, unsealed
 from workstations.access import Access
 from workstations.certificates import certificate_fault
@@ -19,6 +20,23 @@ DEFAULT_LDCONSOLE = r"C:\LDPlayer\LDPlayer9\ldconsole.exe"
 MOST_TAGS = 20
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?|[0-9A-Fa-f:.]+(?:%\w+)?")
 _TAG = re.compile(r"[\w][\w.-]{0,39}")
+
+
+class WorkstationQuerySet(ScopedRows["Workstation"]):
+    """Named selections of workstations."""
+
+    def with_labels(self, labels: Labels) -> "WorkstationQuerySet":
+        """Return the workstations with a tag among ``labels``. One query for the tags of all."""
+        return self.filter(pk__in=ids_with(labels))
+
+
+def ids_with(labels: Labels) -> list[int]:
+    """Return the ids of the workstations with a tag among ``labels``. One query for the tags of all.
+
+    SQLite can't ask for a member of a list, and a fleet has hundreds, not millions.
+    """
+    found = Workstation.objects.order_by("pk").values_list("pk", "tags")
+    return [pk for pk, tags in found if not labels.isdisjoint(tag_labels(tags))]
 
 
 class Workstation(models.Model):
@@ -85,6 +103,8 @@ class Workstation(models.Model):
     """What it said of itself: see system_info."""
     host_check = models.JSONField(null=True, editable=False)
     """What the last host check found: see host_check."""
+
+    objects = WorkstationQuerySet.as_manager()
 
     class Meta:
         ordering = ("name",)

@@ -80,19 +80,19 @@ class Command(BaseCommand):
         if options["wait"]:
             while Status(operation.status) not in FINISHED:
                 time.sleep(LOOK_SECONDS)
-                operation = called(operation.pk)
+                operation = called(operation.pk, None)
         self._tell(operation)
         if options["wait"] and operation.status != Status.SUCCESS:
             raise SystemExit(1)
 
     def _show(self, options: dict[str, Any]) -> None:
-        self._tell(called(options["id"]))
+        self._tell(called(options["id"], None))
 
     def _cancel(self, options: dict[str, Any]) -> None:
-        self._tell(request_cancel(called(options["id"]), requester()))
+        self._tell(request_cancel(called(options["id"], None), requester()))
 
     def _retry(self, options: dict[str, Any]) -> None:
-        self._tell(retry(called(options["id"]), requester()))
+        self._tell(retry(called(options["id"], None), requester()))
 
     def _list(self, options: dict[str, Any]) -> None:  # noqa: ARG002
         for operation in Operation.objects.order_by("-id")[:SHOWN]:

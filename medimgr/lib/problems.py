@@ -6,12 +6,28 @@ from typing import Any, ClassVar
 class Problem(Exception):
     """Something went wrong.
 
-    The docstring of a subclass is the default message. ``code`` is stable and fit for programs,
-    ``status`` is the HTTP status that the API answers with, ``errors`` names bad fields.
+    The first line of a subclass's docstring says what it means and is the default message. ``code`` is stable
+    and fit for programs, ``status`` is the HTTP status that the API answers with, ``remedy`` says what to do
+    about it, ``errors`` names bad fields. A class without a code of its own is never raised: it stands for
+    those below it.
+
+    Every problem hangs on one branch of the tree: ``class X(Problem, branch="What it is about")`` makes a
+    branch, and nothing can be below two of them.
     """
 
-    code: ClassVar[str] = "problem"
-    status: ClassVar[int] = 500
+    code: str = "problem"
+    status: int = 500
+    remedy: ClassVar[str] = ""
+    branch: ClassVar[str] = ""
+
+    def __init_subclass__(cls, *, branch: str = "", **options: Any) -> None:
+        """Put the class on its branch. Raises TypeError for a second one."""
+        super().__init_subclass__(**options)
+        above = {base.branch for base in cls.__bases__ if issubclass(base, Problem) and base.branch}
+        branches = above | ({branch} if branch else set())
+        if len(branches) > 1:
+            raise TypeError(f"{cls.__name__} would be on several branches: {', '.join(sorted(branches))}.")
+        cls.branch = next(iter(branches), "")
 
     def __init__(self, detail: str = "", *, errors: dict[str, list[str]] | None = None) -> None:
         """Take a message for people that says what happened, where, and what to do."""

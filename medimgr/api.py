@@ -7,6 +7,8 @@ from ninja import Router, Swagger
 
 import medimgr
 from medimgr import health
+from medimgr.accounts.api import router as accounts
+from medimgr.accounts.bearer_login import BearerLogin
 from medimgr.api_bodies import BodyParser
 from medimgr.api_problems import no_such_address, register_problem_handlers
 from medimgr.events.api import router as events
@@ -55,12 +57,13 @@ api = ProblemAPI(
     description="Services, workstations with their emulators, operations and events. "
     "Actions answer 202 with the operation to follow.",
     urls_namespace="api",
-    auth=SessionLogin(),
+    auth=[BearerLogin(), SessionLogin()],
     parser=BodyParser(),
     docs=Swagger(settings={"validatorUrl": None, "deepLinking": True}),
 )
 register_problem_handlers(api)
 api.add_router("", public)
+api.add_router("/auth", accounts)
 api.add_router("/status", status)
 api.add_router("/services", imports)  # before "/services/{key}"
 api.add_router("/services", services)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from medimgr.accounts import exceptions as accounts
 from medimgr.lib.file_faults import FileProblem
 from medimgr.lib.problems import Problem
 from medimgr.lib.sealing import NoKey
@@ -23,6 +24,21 @@ READ_LOG: Kinds = (services.NoLogYet, services.LogElsewhere, services.LogUnreada
 
 # Methods, a pattern of paths behind /api/, and what is said there. All that fit count.
 RULES: tuple[tuple[str, str, Kinds], ...] = (
+    (
+        "POST",
+        "auth/login",
+        (accounts.LoginRefused, accounts.TooManyLogins, accounts.TokensNotConfigured),
+    ),
+    (
+        "POST",
+        "auth/refresh",
+        (accounts.TokenInvalid, accounts.TokenExpired, accounts.TokensNotConfigured),
+    ),
+    (
+        "POST",
+        "auth/logout",
+        (accounts.TokenInvalid, accounts.TokenExpired, accounts.NotALogin, accounts.TokensNotConfigured),
+    ),
     ("GET", "status", (services.UnknownNode,)),
     ("POST", "services/batch", ASKED),
     ("POST", "services/import", (FileProblem, services.UnknownNode, *ASKED)),

@@ -41,7 +41,7 @@ PATHS = {
     "/api/events/stats": {"get"},
     "/api/events/health": {"get"},
 }
-OPEN_TO_ALL = {"/api/health", "/api/version"}
+OPEN_TO_ALL = {"/api/health", "/api/version", "/api/auth/login", "/api/auth/refresh", "/api/auth/logout"}
 
 
 @pytest.fixture

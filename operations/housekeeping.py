@@ -6,6 +6,7 @@ from importlib import import_module
 from django.conf import settings
 from django.utils import timezone
 
+from medimgr.accounts import families
 from medimgr.events import connections, traffic
 from medimgr.events.retention import prune
 from operations import batches, chores
@@ -88,4 +89,5 @@ def register_chores() -> None:
     chores.register(Chore("operations.purge", 300.0, purge_operations))
     chores.register(Chore("events.prune", 300.0, prune_events))
     chores.register(Chore("sessions.prune", 3600.0, prune_sessions))
+    chores.register(Chore("accounts.logins-prune", 3600.0, families.forget_expired))
     chores.register(Chore("events.dead-workers", 5.0, forget_dead_workers))

@@ -4,6 +4,8 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 
+from medimgr.lib.access import LIMITS
+from medimgr.lib.request_address import address_of
 from operations.requester import Requester
 
 PAGE_HEADER = "X-Medimgr-Page"
@@ -23,11 +25,11 @@ def requester_of(request: HttpRequest, source: str) -> Requester:
         name=user.get_username(),
         source="page" if source == "api" and _by_page(request, user) else source,
         user=user,
-        address=str(request.META.get("REMOTE_ADDR") or ""),
+        address=address_of(request),
     )
 
 
 def _by_page(request: HttpRequest, user: User) -> bool:
     # Somebody with a token is no page, whatever the header says: pages are logged in with a session.
-    by_session = request.session.get(SESSION_KEY) == str(user.pk) and "Authorization" not in request.headers
+    by_session = request.session.get(SESSION_KEY) == str(user.pk) and not hasattr(user, LIMITS)
     return by_session and PAGE_HEADER in request.headers

@@ -1,21 +1,9 @@
 """Who sits at the shell."""
 
-import os
-import pwd
-
+from medimgr.lib.shell_name import shell_name
 from operations.requester import Requester
 
 
 def requester() -> Requester:
-    """Return the login name of this process's account, with whom it acts for under sudo.
-
-    The account comes from the kernel, not from the environment, which anybody may set.
-    """
-    try:
-        name = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # an account without a name, as containers have
-        name = f"uid {os.getuid()}"
-    behind = os.environ.get("SUDO_USER", "")
-    if behind and os.getuid() == 0 and behind != name:
-        name = f"{name} (sudo by {behind})"
-    return Requester(name=name[:150], source="command")
+    """Return the login name of this process's account, with whom it acts for under sudo."""
+    return Requester(name=shell_name(), source="command")

@@ -12,6 +12,7 @@ from django.contrib.sessions.models import Session
 from django.db.models import Model
 from django.utils import timezone
 
+from medimgr.accounts.models import TokenFamily
 from medimgr.events import unseen_workers
 from medimgr.events.models import Connection, Event, StreamWorker, Traffic
 from monitoring.models import Run, Transition
@@ -94,7 +95,16 @@ def events() -> Event:
     return old
 
 
+def login() -> TokenFamily:
+    at = timezone.now() - LONG
+    user = User.objects.get_or_create(username="somebody")[0]
+    return TokenFamily.objects.create(
+        user=user, refresh_id="x", created_at=at, refreshed_at=at, expires_at=at
+    )
+
+
 GROWING: dict[str, Callable[[], Model]] = {
+    "accounts.TokenFamily": login,
     "events.Event": events,
     "events.Traffic": lambda: Traffic.objects.create(minute=timezone.now() - LONG),
     "events.StreamWorker": worker,

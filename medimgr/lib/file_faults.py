@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from medimgr.lib.problems import Problem
+from medimgr.lib.branches import ValidationProblem
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,12 @@ class Fault:
         return ": ".join(part for part in (place, self.key, self.message) if part)
 
 
-class FileProblem(Problem):
+class FileProblem(ValidationProblem):
     """The file declares something wrongly; nothing of it was imported."""
 
     code = "bad-declaration"
     status = 422
+    remedy = "Correct each line that is named, then import the file again."
 
     def __init__(self, file: str, faults: Sequence[Fault]) -> None:
         """Take all faults of ``file``; they are told by file, in the order of lines."""

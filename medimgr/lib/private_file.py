@@ -3,14 +3,15 @@
 import os
 from pathlib import Path
 
-from medimgr.lib.problems import Problem
+from medimgr.lib.branches import FileSystemProblem
 
 
-class FileInTheWay(Problem):
+class FileInTheWay(FileSystemProblem):
     """The file cannot be written."""
 
     code = "file-in-the-way"
     status = 409
+    remedy = "Give --overwrite, another name, or a directory that this user may write to."
 
 
 def write_private_file(path: Path, text: str, *, overwrite: bool) -> None:

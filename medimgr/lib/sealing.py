@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
-from medimgr.lib.problems import Problem
+from medimgr.lib.branches import ConfigurationProblem
 
 if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
@@ -16,18 +16,20 @@ if TYPE_CHECKING:
 # The package is imported where it is used: most processes never see a password, and it takes 10 MB.
 
 
-class NoKey(Problem):
+class NoKey(ConfigurationProblem):
     """There is no key to encrypt with."""
 
     code = "no-encryption-key"
     status = 503
+    remedy = "Set MEDIMGR_ENCRYPTION_KEYS (script/bootstrap writes one into .env) and start medimgr anew."
 
 
-class Unreadable(Problem):
+class Unreadable(ConfigurationProblem):
     """What is stored was encrypted with a key that is not among the keys any more."""
 
     code = "secret-unreadable"
     status = 503
+    remedy = "Add the key that it was stored with behind the others, or enter the password again."
 
 
 def sealed(secret: str) -> str:

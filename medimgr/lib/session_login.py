@@ -7,16 +7,9 @@ from django.http import HttpRequest
 from django.middleware.csrf import CsrfViewMiddleware
 from ninja.security import APIKeyCookie
 
-from medimgr.lib.problems import Problem
+from medimgr.lib.refusals import CsrfFailed
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-
-
-class CsrfFailed(Problem):
-    """The request did not prove that it comes from a page of medimgr."""
-
-    code = "csrf-failed"
-    status = 403
 
 
 class _CsrfReason(CsrfViewMiddleware):

@@ -13,7 +13,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Model
 
-from medimgr.lib.problems import Problem
+from medimgr.lib.refusals import NotAllowed, OutOfReach
 from medimgr.lib.scope import EVERYTHING, Labels, Scope
 
 Person = AbstractBaseUser | AnonymousUser
@@ -125,27 +125,6 @@ def permitted_users(user_ids: Iterable[int], verb: str, model: type[Model]) -> f
         permission(verb, model), backend="django.contrib.auth.backends.ModelBackend"
     )
     return frozenset(people.filter(pk__in=list(user_ids), is_staff=True).values_list("pk", flat=True))
-
-
-class NotAllowed(Problem):
-    """You may not do this."""
-
-    code = "not-permitted"
-    status = 403
-
-    @classmethod
-    def for_want_of(cls, wanted: str) -> "NotAllowed":
-        """Return the refusal of somebody who lacks the permission ``wanted``."""
-        return cls(
-            f"This needs a staff account with the permission {wanted!r}. Ask an administrator to grant it."
-        )
-
-
-class OutOfReach(Problem):
-    """This is not among what your account may act on."""
-
-    code = "out-of-reach"
-    status = 403
 
 
 def demand(user: Person, verb: str, obj: Model | type[Model]) -> None:

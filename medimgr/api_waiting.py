@@ -6,6 +6,7 @@ waits is decided here, for every door of the API alike. Meanwhile the request ha
 """
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ from medimgr.events.broadcaster import current
 from medimgr.events.exceptions import DatabaseAway, ShuttingDown
 from medimgr.lib.preferences import wait_seconds
 from operations import following
+
+logger = logging.getLogger(__name__)
 
 LISTENS_KEY = "medimgr.listens"
 """Where the ASGI scope says that its loop outlives the request, so that somebody tells of events there."""
@@ -96,6 +99,10 @@ async def waited(request: HttpRequest, response: HttpResponseBase) -> HttpRespon
     _waiting += 1
     try:
         await _bring_up_to_date(request, response, followed, seconds)
+    except Exception:
+        # It has been accepted, and a 500 would say the opposite.
+        logger.exception("the end of %s %s could not be waited for", followed.topic, followed.key)
+        return response
     finally:
         _waiting -= 1
     response.headers["Preference-Applied"] = f"wait={seconds}"

@@ -30,7 +30,9 @@ from medimgr.events.response import EventStreamResponse, release_database  # noq
 from medimgr.events.subscription import End, Subscription  # noqa: E402
 from medimgr.events.views import STREAM_KEY  # noqa: E402
 from medimgr.events.views import stream as stream_view  # noqa: E402
+from medimgr.lib.log_context import note_who, request_id, request_notes  # noqa: E402
 from medimgr.request_deadline import RequestDeadline  # noqa: E402
+from medimgr.request_log import REQUEST_ID, RequestLog  # noqa: E402
 
 STREAM_THREADS = 4
 STREAM_PREFIX = "/events/"
@@ -44,7 +46,7 @@ PASSED_OVER = frozenset(
         "django.contrib.sessions.middleware.SessionMiddleware",
         "django.middleware.common.CommonMiddleware",
         "django.middleware.csrf.CsrfViewMiddleware",
-        "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "medimgr.known_user.KnownUser",
         "django.contrib.messages.middleware.MessageMiddleware",
         "django.middleware.clickjacking.XFrameOptionsMiddleware",
     }
@@ -138,8 +140,20 @@ class StreamHandler(ASGIHandler):
             await self.handle(scope, receive, send)
             await sync_to_async(release_database)()
 
+    async def get_response_async(self, request: Any) -> Any:
+        """Return Django's answer, and let the log know who has asked."""
+        response = await super().get_response_async(request)
+        note_who()
+        return response
+
     async def send_response(self, response: Any, send: Send) -> None:
         """Send a response; a stream on Daphne is handed to the broadcaster instead of being iterated."""
+        # Here, since nothing may stand between a stream and Daphne; RequestLog does it for other answers.
+        if request_id.get():
+            response[REQUEST_ID] = request_id.get()
+        notes = request_notes.get()
+        if notes is not None:
+            notes.status = response.status_code
         if not isinstance(response, EventStreamResponse):
             await super().send_response(response, send)
             return
@@ -163,6 +177,5 @@ async def _hold(stream: Subscription, receive: Any) -> None:
         raise
 
 
-application = RequestDeadline(
-    StreamHandler(), settings.MEDIMGR_REQUEST_DEADLINE_SECONDS, streams=STREAM_PREFIX
-)
+deadline = RequestDeadline(StreamHandler(), settings.MEDIMGR_REQUEST_DEADLINE_SECONDS, streams=STREAM_PREFIX)
+application = RequestLog(deadline, streams=STREAM_PREFIX)

@@ -36,6 +36,9 @@ MEDIMGR_WEB_MAX_AGE_SECONDS = env.seconds("MEDIMGR_WEB_MAX_AGE_SECONDS", 86_400.
 MEDIMGR_WEB_MAX_MEMORY_MB = env.number("MEDIMGR_WEB_MAX_MEMORY_MB", 512)
 MEDIMGR_WEB_MAX_REQUESTS = env.number("MEDIMGR_WEB_MAX_REQUESTS", 0)
 MEDIMGR_WEB_DRAIN_SECONDS = env.seconds("MEDIMGR_WEB_DRAIN_SECONDS", 10.0, least=1.0)
+MEDIMGR_LOGIN_MAX_FAILURES = env.number("MEDIMGR_LOGIN_MAX_FAILURES", 10, least=1)
+MEDIMGR_LOGIN_MAX_FAILURES_PER_ADDRESS = env.number("MEDIMGR_LOGIN_MAX_FAILURES_PER_ADDRESS", 100, least=1)
+MEDIMGR_LOGIN_LOCK_SECONDS = env.seconds("MEDIMGR_LOGIN_LOCK_SECONDS", 900.0, least=1.0)
 MEDIMGR_METRICS_TOKEN = env.optional_secret("MEDIMGR_METRICS_TOKEN", least=16)
 MEDIMGR_TOKEN_KEYS = env.signing_keys("MEDIMGR_TOKEN_KEYS")
 MEDIMGR_ENCRYPTION_KEYS = env.keys("MEDIMGR_ENCRYPTION_KEYS")
@@ -76,6 +79,8 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    # Wrong logins are counted by it; without its middleware, which breaks under ASGI, and without its admin.
+    "axes",
     "servestatic.runserver_nostatic",
     "django.contrib.staticfiles",
     "csp",
@@ -96,7 +101,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "medimgr.known_user.KnownUser",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -119,6 +124,17 @@ TEMPLATES = [
 
 # --- the front door ----------------------------------------------------------------------------
 LOGIN_URL = "login"
+AUTHENTICATION_BACKENDS = [
+    "medimgr.accounts.login_door.LoginDoor",  # lets through, or not, to the one that looks at the password
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_HANDLER = "medimgr.accounts.login_door.CountedLogins"
+AXES_CLIENT_IP_CALLABLE = "medimgr.accounts.login_door.client_source"
+AXES_COOLOFF_TIME = "medimgr.accounts.login_door.cool_off"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = MEDIMGR_LOGIN_MAX_FAILURES
+AXES_ENABLE_ADMIN = AXES_VERBOSE = False
+AXES_DISABLE_ACCESS_LOG = True  # who came and went stands in the audit
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "login"
 AUTH_PASSWORD_VALIDATORS = [
@@ -129,6 +145,9 @@ AUTH_PASSWORD_VALIDATORS = [
         "CommonPasswordValidator",
         "NumericPasswordValidator",
     )
+]
+SILENCED_SYSTEM_CHECKS = [
+    "axes.W002",  # its middleware only makes the answer of a shut door, which each door here does itself
 ]
 CSRF_FAILURE_VIEW = "medimgr.error_pages.csrf_failure"
 SESSION_COOKIE_HTTPONLY = True

@@ -26,7 +26,7 @@ from django.conf import settings
 from django.urls import get_resolver
 from twisted.internet import reactor as installed_reactor
 
-from medimgr.asgi import application
+from medimgr.asgi import application, deadline
 from medimgr.draining import Connections, drain
 from medimgr.events import figures
 from medimgr.garbage import Garbage
@@ -91,7 +91,7 @@ class WebWorker:
         self._beat_at = time.monotonic()
         # All of it each time: whoever listens now may not have been there the last time.
         if self._stops == 0:
-            self._notify.tell("READY=1", "WATCHDOG=1", f"X_REQUESTS={application.begun}")
+            self._notify.tell("READY=1", "WATCHDOG=1", f"X_REQUESTS={deadline.begun}")
         else:
             self._notify.tell("STOPPING=1", "WATCHDOG=1")
         twisted_loop.call_later(BEAT_SECONDS, self._beat)
@@ -113,7 +113,7 @@ class WebWorker:
         background(self._finish(), name="drain", on_death=self._stop)
 
     async def _finish(self) -> None:
-        await drain(self._port, self._connections, application, settings.MEDIMGR_WEB_DRAIN_SECONDS)
+        await drain(self._port, self._connections, deadline, settings.MEDIMGR_WEB_DRAIN_SECONDS)
         self._stop()
 
     def _stop(self) -> None:

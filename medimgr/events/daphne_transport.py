@@ -7,6 +7,7 @@ transport holds more than 64 KiB, and resumed once it is empty. That is the back
 
 import asyncio
 import functools
+import inspect
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Mapping
@@ -27,7 +28,11 @@ FAREWELL_SECONDS = 2.0
 
 
 def request_behind(send: Send) -> Any | None:
-    """Return Twisted's request behind Daphne's ``send``, None for any other server."""
+    """Return Twisted's request behind Daphne's ``send``, None for any other server.
+
+    What wraps a ``send`` names it as its ``__wrapped__``.
+    """
+    send = inspect.unwrap(send)
     if not (isinstance(send, functools.partial) and send.args):
         return None
     request = send.args[0]

@@ -41,8 +41,9 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 def process_kind(arguments: list[str]) -> str:
     """Return what a process with these arguments is: ``web_worker``, or a command of ``manage.py``. Pure."""
-    program = Path(arguments[0]).stem if arguments and arguments[0] else "python"
-    if program in {"manage", "__main__"}:
+    path = Path(arguments[0] if arguments else "")
+    program = path.parent.name if path.stem == "__main__" else path.stem or "python"
+    if program in {"manage", "django"}:
         words = [word for word in arguments[1:2] if not word.startswith("-")]
         return words[0] if words else program
     return program

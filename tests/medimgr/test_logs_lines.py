@@ -104,6 +104,8 @@ def test_objects_are_left_out_since_nobody_knows_what_they_hold() -> None:
         (["manage.py", "supervise", "--node", "x"], "supervise"),
         (["/srv/medimgr/medimgr/web_worker.py", "--fd", "9"], "web_worker"),
         (["manage.py", "--version"], "manage"),
+        (["/lib/daphne/__main__.py", "-p", "1"], "daphne"),
+        (["/lib/django/__main__.py", "check"], "check"),
         ([""], "python"),
         ([], "python"),
     ],

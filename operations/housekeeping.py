@@ -7,6 +7,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from medimgr.accounts import families
+from medimgr.accounts.login_door import forget_old_tries
 from medimgr.events import connections, traffic
 from medimgr.events.retention import prune
 from operations import batches, chores
@@ -83,6 +84,12 @@ def prune_sessions() -> None:
     import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
 
 
+def prune_logins() -> str:
+    """Delete wrong logins that do not count any more."""
+    count = forget_old_tries()
+    return f"deleted {count} row(s) of wrong logins" if count else ""
+
+
 def register_chores() -> None:
     """Declare the chores. Called once, when the app is ready."""
     chores.register(Chore(REAP, 5.0, reap))
@@ -90,4 +97,5 @@ def register_chores() -> None:
     chores.register(Chore("events.prune", 300.0, prune_events))
     chores.register(Chore("sessions.prune", 3600.0, prune_sessions))
     chores.register(Chore("accounts.logins-prune", 3600.0, families.forget_expired))
+    chores.register(Chore("logins.prune", 600.0, prune_logins))
     chores.register(Chore("events.dead-workers", 5.0, forget_dead_workers))

@@ -22,20 +22,20 @@ def client_address(peer: str, forwarded: str, proxies: Sequence[Network]) -> str
     ``forwarded`` is the value of ``X-Forwarded-For``, empty for none. Of what is no address, and of what lies
     beyond, nothing is believed. Never raises.
     """
-    known = _address(peer)
+    known = as_address(peer)
     if known is None:
         return peer
     for hop in reversed(forwarded.split(",")):
         if not any(known in network for network in proxies if network.version == known.version):
             break
-        behind = _address(hop.strip())
+        behind = as_address(hop.strip())
         if behind is None:
             break
         known = behind
     return str(known)
 
 
-def _address(text: str) -> Address | None:
+def as_address(text: str) -> Address | None:
     """Return the address in ``text``, which may name a port: some proxies append it."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from axes.models import AccessAttempt
 from django.apps import apps
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
@@ -36,6 +37,9 @@ KEPT = {
     "auth.Permission": "declared",
     "auth.Group": "declared",
     "auth.User": "declared",
+    "axes.AccessAttemptExpiration": "never written",
+    "axes.AccessFailureLog": "never written",
+    "axes.AccessLog": "never written",
     "contenttypes.ContentType": "declared",
     "events.Tick": "one for each node",
     "events.DepartedFigures": "one",
@@ -47,6 +51,12 @@ KEPT = {
     "workstations.Workstation": "declared",
     "workstations.Emulator": "one for each emulator that a workstation lists",
 }
+
+
+def wrong_login() -> AccessAttempt:
+    row = AccessAttempt.objects.create(username="a", ip_address="192.0.2.1", failures_since_start=1)
+    AccessAttempt.objects.update(attempt_time=timezone.now() - LONG)
+    return row
 
 
 def worker() -> StreamWorker:
@@ -104,6 +114,7 @@ def login() -> TokenFamily:
 
 
 GROWING: dict[str, Callable[[], Model]] = {
+    "axes.AccessAttempt": wrong_login,
     "accounts.TokenFamily": login,
     "events.Event": events,
     "events.Traffic": lambda: Traffic.objects.create(minute=timezone.now() - LONG),

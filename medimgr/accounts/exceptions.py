@@ -23,8 +23,8 @@ class TokenInvalid(BearerRefused):
 
     code = "token-invalid"
     remedy = (
-        "Log in anew, or have the machine's token issued anew. What is wrong with this one (changed, revoked, "
-        "of an ended login, of an account that is no active staff any more) stands in the server's log alone."
+        "Log in anew, or have the machine's token issued anew. What is wrong with this one stands in the log of "
+        "the server alone: changed, revoked, of an ended login, of an account that is no active staff any more."
     )
 
 
@@ -79,8 +79,8 @@ class TokensNotConfigured(ConfigurationProblem):
     code = "tokens-not-configured"
     status = 503
     remedy = (
-        "Set MEDIMGR_TOKEN_KEYS on the server and start it anew; .env.example says how. Sessions and machines' "
-        "tokens work without."
+        "Set MEDIMGR_TOKEN_KEYS on the server and start it anew; .env.example says how. Sessions and "
+        "machines' tokens work without."
     )
 
 

@@ -17,7 +17,9 @@ from operations.intake import retry
 from operations.lifecycle import request_cancel
 from operations.models import Operation
 from operations.request_origin import requester_of
+from operations.requester import Requester
 from operations.selection import Selection
+from operations.states import Status
 from operations.statistics import statistics
 
 router = Router(tags=["operations"])
@@ -99,19 +101,39 @@ def one_operation(request: HttpRequest, operation_id: RowId) -> dict[str, Any]:
 
 
 @router.post("/{operation_id}/cancel", response={202: schemas.OperationAnswer}, summary="Cancel it")
-def cancel(request: HttpRequest, operation_id: RowId) -> Answer[dict[str, Any]]:
-    """What waits ends at once; what runs ends at its next check, or as SUCCESS if it finishes first."""
+def cancel(
+    request: HttpRequest, operation_id: RowId, idempotency_key: IdempotencyKey
+) -> Answer[dict[str, Any]]:
+    """What waits ends at once; what runs ends at its next check, or as SUCCESS if it finishes first.
+
+    Asked twice it changes nothing; with an Idempotency-Key what you have cancelled is no error either.
+    """
     demand(request.user, "cancel", Operation)
-    operation = request_cancel(called(operation_id, request.user), requester_of(request, "api"))
+    requester = requester_of(request, "api")
+    operation = called(operation_id, request.user)
+    if not (idempotency_key and _was_cancelled_by(operation, requester)):
+        operation = request_cancel(operation, requester)
     return Answer(202, {"operation": operation.public()})
 
 
 @router.post("/{operation_id}/retry", response={202: schemas.OperationAnswer}, summary="Ask for it again")
-def ask_again(request: HttpRequest, operation_id: RowId) -> Answer[dict[str, Any]]:
+def ask_again(
+    request: HttpRequest, operation_id: RowId, idempotency_key: IdempotencyKey
+) -> Answer[dict[str, Any]]:
     """A new operation that points at the old one, for what failed, timed out or was cancelled."""
     demand(request.user, "retry", Operation)
-    operation = retry(called(operation_id, request.user), requester_of(request, "api"))
+    operation = retry(
+        called(operation_id, request.user),
+        requester_of(request, "api"),
+        idempotency_key=idempotency_key or "",
+    )
     return Answer(202, {"operation": operation.public()})
+
+
+def _was_cancelled_by(operation: Operation, requester: Requester) -> bool:
+    """Return whether ``operation`` ended since ``requester`` cancelled it. No query."""
+    by = operation.cancel_requested_by
+    return operation.status == Status.CANCELLED and bool(by) and by == requester.name[:150]
 
 
 def _selection(wanted: schemas.OperationFilter) -> Selection:

@@ -7,6 +7,7 @@ from ninja import Router
 from ninja.responses import Status as Answer
 
 from medimgr.lib.access import demand
+from medimgr.lib.api_parameters import IdempotencyKey
 from operations import batch_schemas
 from operations.batch_actions import called, cancel_batch, retry_batch
 from operations.batches import public
@@ -24,20 +25,27 @@ def one_batch(request: HttpRequest, batch_id: str) -> dict[str, Any]:
 
 
 @router.post("/{batch_id}/cancel", response={202: batch_schemas.BatchCancelled}, summary="Cancel all of it")
-def cancel(request: HttpRequest, batch_id: str) -> Answer[dict[str, Any]]:
-    """What waits ends at once; what runs ends at its next check, or as SUCCESS if it finishes first."""
+def cancel(request: HttpRequest, batch_id: str, idempotency_key: IdempotencyKey) -> Answer[dict[str, Any]]:
+    """What waits ends at once; what runs ends at its next check, or as SUCCESS if it finishes first.
+
+    With an Idempotency-Key what you have cancelled already is no error.
+    """
     demand(request.user, "cancel", Operation)
     batch = called(batch_id, request.user)
-    outcome = cancel_batch(batch, requester_of(request, "api"))
+    outcome = cancel_batch(batch, requester_of(request, "api"), again=bool(idempotency_key))
     return Answer(202, {"batch": public(batch), "ended": outcome.ended, "asked": outcome.asked})
 
 
 @router.post(
     "/{batch_id}/retry", response={202: batch_schemas.BatchAsked}, summary="Ask again for what failed"
 )
-def ask_again(request: HttpRequest, batch_id: str) -> Answer[dict[str, Any]]:
+def ask_again(request: HttpRequest, batch_id: str, idempotency_key: IdempotencyKey) -> Answer[dict[str, Any]]:
     """A new batch of what failed or timed out and has not been asked for again yet."""
     demand(request.user, "retry", Operation)
-    asked = retry_batch(called(batch_id, request.user), requester_of(request, "api"))
+    asked = retry_batch(
+        called(batch_id, request.user),
+        requester_of(request, "api"),
+        idempotency_key=idempotency_key or "",
+    )
     operations = [operation.public() for operation in asked.operations]
     return Answer(202, {"batch": public(asked.batch), "operations": operations})

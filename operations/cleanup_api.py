@@ -8,7 +8,7 @@ from ninja.responses import Status as Answer
 from pydantic import BaseModel, Field
 
 from medimgr.lib.access import demand_everywhere
-from medimgr.lib.api_parameters import Text
+from medimgr.lib.api_parameters import IdempotencyKey, Text
 from operations.models import Operation
 from operations.purge_operation import ask_for_purge
 from operations.request_origin import requester_of
@@ -25,13 +25,18 @@ class Kept(BaseModel):
 
 
 @router.delete("/cleanup", response={202: OperationAnswer}, summary="Delete finished operations")
-def cleanup(request: HttpRequest, kept: Query[Kept]) -> Answer[dict[str, Any]]:
+def cleanup(
+    request: HttpRequest, kept: Query[Kept], idempotency_key: IdempotencyKey
+) -> Answer[dict[str, Any]]:
     """An operation that deletes those that ended long enough ago; follow and cancel it like any other.
 
     Never one that waits or runs. ``target-busy`` where another such deletion is under way.
     """
     demand_everywhere(request.user, "purge", Operation)
     asked = ask_for_purge(
-        requester_of(request, "api"), keep_hours=kept.keep_hours, keep_per_target=kept.keep_per_target
+        requester_of(request, "api"),
+        idempotency_key=idempotency_key or "",
+        keep_hours=kept.keep_hours,
+        keep_per_target=kept.keep_per_target,
     )
     return Answer(202, {"operation": asked.public()})

@@ -161,11 +161,12 @@ def prepare(
     return wanted
 
 
-def retry(operation: Operation, requester: Requester) -> Operation:
+def retry(operation: Operation, requester: Requester, *, idempotency_key: str = "") -> Operation:
     """Ask again for what ``operation`` was about: a new operation that points at the old one.
 
-    Raises OutOfReach, NotRetryable unless it ended as FAILED, CANCELLED or TIMEOUT, TargetGone,
-    OperationGone, and whatever :func:`request_operation` raises.
+    The same ``idempotency_key`` returns the same new operation. Raises OutOfReach, NotRetryable unless it
+    ended as FAILED, CANCELLED or TIMEOUT, TargetGone, OperationGone, and what
+    :func:`request_operation` raises.
     """
     if requester.user is not None and not may(requester.user, "retry", Operation):
         raise NotPermitted(
@@ -198,6 +199,7 @@ def retry(operation: Operation, requester: Requester) -> Operation:
             requester=requester,
             parameters=old.parameters,
             reason=old.reason,
+            idempotency_key=idempotency_key,
             retry_of=old,
             priority=old.priority,
         )
@@ -272,6 +274,12 @@ def _facts(replaced: list[Operation]) -> list[Fact]:
     return [*map(fact, replaced), *batches.count_ends(replaced)]
 
 
+def is_made(requester: Requester, idempotency_key: str) -> bool:
+    """Return whether the key made an operation of the requester's before. One query; none without a key."""
+    made = Operation.objects.filter(requester=requester.name[:150], idempotency_key=idempotency_key)
+    return bool(idempotency_key) and made.exists()
+
+
 def _made_before(wanted: Operation) -> Operation | None:
     """Return what the idempotency key made before. Raises KeyReused where that was something else."""
     if not wanted.idempotency_key:
@@ -291,8 +299,9 @@ def _same_request(old: Operation, wanted: Operation) -> bool:
     later = old.run_after if old.run_after > old.created_at else None
     begun = wanted.created_at or old.created_at
     asked = wanted.run_after if wanted.run_after is not None and wanted.run_after > begun else None
-    return (later, old.kind, old.target, old.parameters, old.priority) == (
+    return (later, old.retry_of_id, old.kind, old.target, old.parameters, old.priority) == (
         asked,
+        wanted.retry_of_id,
         wanted.kind,
         wanted.target,
         wanted.parameters,

@@ -18,8 +18,8 @@ from pydantic_core import PydanticCustomError
 
 from operations import batches, registry, words
 from operations.claiming import LEASE_SECONDS
-from operations.exceptions import TargetBusy
-from operations.intake import prepare, request_operation
+from operations.exceptions import LeaseLost, TargetBusy
+from operations.intake import is_made, prepare, request_operation
 from operations.job import Job
 from operations.models import Operation
 from operations.purge import LARGEST_BATCH, MOST_AT_A_TIME, Purge, purgeable
@@ -140,17 +140,28 @@ def deleted(operation: Operation) -> int:
     return int(number) if number.isdecimal() else 0
 
 
-def ask_for_purge(requester: Requester, *, queue: str = WORKER_QUEUE, **parameters: Any) -> Operation:
+def ask_for_purge(
+    requester: Requester, *, queue: str = WORKER_QUEUE, idempotency_key: str = "", **parameters: Any
+) -> Operation:
     """Ask for a purge and return the operation; one that waits gives way to it.
 
+    The same ``idempotency_key`` of the same requester returns the same operation as long as that is kept.
     Raises BadParameters, NotPermitted, and TargetBusy where another is under way. Some six queries.
     """
     checked(requester, **parameters)
     running = Operation.objects.filter(kind=KIND, status=Status.RUNNING).first()
-    if running is not None:  # perhaps on a target of its own, as one that was asked for by its kind
+    if running is not None and not is_made(
+        requester, idempotency_key
+    ):  # perhaps on a target of its own, as one that was asked for by its kind
         raise TargetBusy(words.busy(running))
     return request_operation(
-        KIND, Operation(), TARGET_KEY, queue=queue, requester=requester, parameters=parameters
+        KIND,
+        Operation(),
+        TARGET_KEY,
+        queue=queue,
+        requester=requester,
+        parameters=parameters,
+        idempotency_key=idempotency_key,
     )
 
 
@@ -166,7 +177,7 @@ def end_abandoned() -> None:
             Change(
                 row.pk,
                 {"status": row.status, "lease_token": row.lease_token, "lease_until__lt": gone},
-                ending(Status.FAILED, "lease-lost", words.lease_lost(row)),
+                ending(Status.FAILED, LeaseLost.code, words.lease_lost(row)),
             )
             for row in lost
         ]

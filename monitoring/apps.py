@@ -11,14 +11,17 @@ class MonitoringConfig(AppConfig):
     def ready(self) -> None:
         """Declare what streams and operations this app has, and who may do what."""
         from medimgr.events import sources
+        from medimgr.events.sight import labels_are_read_by
         from medimgr.events.topics import register
         from medimgr.lib.roles import Role, grant
         from monitoring import chores, error_words, handlers
         from monitoring.log_source import LogSource, open_log_source
         from monitoring.models import Dependency, Node, Run, Service, Transition
+        from monitoring.models.service import labels_by_key
 
         register("service", Service)
         register("node", Node)
+        labels_are_read_by(labels_by_key)
         sources.register(LogSource.name, open_log_source)
         handlers.register_kinds()
         error_words.declare()

@@ -93,6 +93,9 @@ class LogSource:
             return
         first = True
         while True:
+            if not outlet.reaches(self._key):  # moved out of the user's scope meanwhile
+                self._tell(outlet, f"There is no service with the key {self._key!r} any more.")
+                return
             try:
                 self._send_new(outlet, self._path, first)
                 self._problem, first = "", False

@@ -9,13 +9,22 @@ from django.utils import timezone
 
 from medimgr.events import connections
 from medimgr.events.models import Connection, Event, StreamWorker, Tick
-from medimgr.lib.access import may
-from medimgr.lib.admin_classes import RecordAdmin
+from medimgr.lib.access import may, scope_of
+from medimgr.lib.admin_classes import M, RecordAdmin
+from medimgr.lib.request_address import address_of
 from medimgr.lib.units import clock
 
 
+class RawAdmin(RecordAdmin[M]):
+    """What tells of everything there is at once: for who may look at everything."""
+
+    def has_view_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        """Return whether the user may look at it; who is limited to some labels may not."""
+        return super().has_view_permission(request, obj) and not scope_of(request.user).hides_something
+
+
 @admin.register(Event)
-class EventAdmin(RecordAdmin[Event]):
+class EventAdmin(RawAdmin[Event]):
     """The event log. Filtered by what is indexed."""
 
     list_display = ("id", "at", "topic", "key", "data")
@@ -39,11 +48,12 @@ class ConnectionAdmin(RecordAdmin[Connection]):
         "last_ping_at",
         "events_sent",
         "bytes_sent",
+        "machine_token",
         "worker",
     )
     list_filter = ("worker", "connected_at")
     list_select_related = ("user", "worker")
-    search_fields = ("user__username", "address", "page")
+    search_fields = ("user__username", "address", "page", "machine_token")
     exclude = ("token",)
     actions = ("end_streams",)
 
@@ -54,7 +64,8 @@ class ConnectionAdmin(RecordAdmin[Connection]):
     @admin.action(description="End the selected streams", permissions=["kick"])
     def end_streams(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
         """End them; their pages say so."""
-        ended = connections.kick(request.user, pk__in=list(queryset.values_list("pk", flat=True)))
+        keys = list(queryset.values_list("pk", flat=True))
+        ended = connections.kick(request.user, source="admin", address=address_of(request), pk__in=keys)
         self.message_user(request, "One stream was ended." if ended == 1 else f"{ended} streams were ended.")
 
     @admin.display(description="Open for")
@@ -83,7 +94,7 @@ class StreamWorkerAdmin(RecordAdmin[StreamWorker]):
 
 
 @admin.register(Tick)
-class TickAdmin(RecordAdmin[Tick]):
+class TickAdmin(RawAdmin[Tick]):
     """The latest measurements of each node."""
 
     list_display = ("node", "at", "services")

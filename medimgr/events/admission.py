@@ -4,29 +4,25 @@ All who wait are admitted together, with as many queries as for one: after a res
 """
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
-from django.contrib.sessions.models import Session
-from django.core.exceptions import ValidationError
 from django.db.models import Model
-from django.utils import timezone
-from django.utils.crypto import constant_time_compare
 
 from medimgr.events import connections, sources
 from medimgr.events.connections import Arrival
 from medimgr.events.exceptions import SignInFirst
 from medimgr.events.opening import Listener, Opening
+from medimgr.events.people import Credentials, People, Person, people_behind
 from medimgr.events.replay import Replays
+from medimgr.events.sight import Look, look
 from medimgr.events.sources import Source
 from medimgr.events.subscription import Subscription
 from medimgr.events.terms import Terms
 from medimgr.events.topics import known, model_of
-from medimgr.lib.access import NotAllowed, demand_staff, permission, permitted_users
+from medimgr.lib.access import demand_staff, permission, permitted_users
 from medimgr.lib.problems import Problem
+from medimgr.lib.refusals import NotAllowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +35,13 @@ class Applicant:
     terms: Terms
     parameters: Mapping[str, str]
     """The query, in which sources are asked for."""
+    bearer: str | None = field(default=None, repr=False)
+    """The token it came with, which counts instead of a session."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Person:
-    """Whom a session belongs to."""
-
-    user: Any
-    auth_hash: str
+    @property
+    def credentials(self) -> Credentials:
+        """Return by what it wants to be known."""
+        return Credentials(None, self.session_key) if self.bearer is None else Credentials(self.bearer)
 
 
 @dataclass(slots=True)
@@ -54,7 +49,7 @@ class _Case:
     """An applicant who has not been refused yet."""
 
     applicant: Applicant
-    person: _Person
+    person: Person
     topics: frozenset[str]
     wanted: tuple[Source, ...]
 
@@ -65,11 +60,12 @@ Outcome = Opening | Problem
 def admit_all(applicants: Sequence[Applicant]) -> list[Outcome]:
     """Return for each applicant how its stream begins, or why it is refused, in their order.
 
-    Two queries for the people, one for each topic asked for, some eight for their places, two for the log,
-    and what sources and replays need. Raises what the database raises.
+    What :func:`people_behind` asks, one query for each topic asked for, some eight for their places, two for
+    the log, two more where somebody is limited, and what sources and replays need. Raises what the database
+    raises.
     """
-    people = _people({applicant.session_key for applicant in applicants})
-    may_view = _Views(people.values())
+    people = people_behind((applicant.credentials, applicant.address) for applicant in applicants)
+    may_view = _Views(person for person in people.values() if isinstance(person, Person))
     outcomes: dict[int, Outcome] = {}
     cases: dict[int, _Case] = {}
     for number, applicant in enumerate(applicants):
@@ -81,65 +77,42 @@ def admit_all(applicants: Sequence[Applicant]) -> list[Outcome]:
         applicant.subscription.has_row = True  # from now on, should the client leave
     places = connections.take_places([_arrival(case) for case in cases.values()])
     replays = Replays()
+    limited = any(not case.person.scope.is_everything for case in cases.values())
+    seen = look() if limited else None
     for (number, case), place in zip(cases.items(), places, strict=True):
         if isinstance(place, Problem):
             case.applicant.subscription.has_row = False
             outcomes[number] = place
         else:
-            outcomes[number] = _opening(case, place, replays)
+            outcomes[number] = _opening(case, place, replays, seen)
     left = [case.applicant.subscription for case in cases.values()]
     # The client left meanwhile, and the row may have come after its removal.
     connections.give_back({stream.token: stream.ended for stream in left if stream.ended is not None})
     return [outcomes[number] for number in range(len(applicants))]
 
 
-def _people(session_keys: "set[str]") -> dict[str, _Person]:
-    """Return the people behind those of the sessions that are good, as Django's own login looks at them."""
-    alive = Session.objects.filter(session_key__in=session_keys, expire_date__gt=timezone.now())
-    contents = {session.session_key: session.get_decoded() for session in alive}
-    ids = {key: _user_id(content) for key, content in contents.items()}
-    users = get_user_model()._default_manager.in_bulk({pk for pk in ids.values() if pk is not None})
-    hashes = {pk: user.get_session_auth_hash() for pk, user in users.items()}
-    found = {}
-    for key, content in contents.items():
-        user = users.get(ids[key])
-        if user is None or not user.is_active:
-            continue
-        hashed = content.get(HASH_SESSION_KEY, "")
-        # The older ones are of keys in SECRET_KEY_FALLBACKS.
-        valid = (hashes[user.pk], *user.get_session_auth_fallback_hash())
-        if any(constant_time_compare(hashed, one) for one in valid):
-            found[key] = _Person(user, hashes[user.pk])
-    return found
-
-
-def _user_id(content: Mapping[str, Any]) -> Any:
-    if content.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
-        return None
-    try:
-        return get_user_model()._meta.pk.to_python(content.get(SESSION_KEY))
-    except ValidationError:
-        return None
-
-
 class _Views:
     """Who may view what, asked once for all people."""
 
-    def __init__(self, people: Any) -> None:
+    def __init__(self, people: Iterable[Person]) -> None:
         self._ids = {person.user.pk for person in people}
         self._allowed: dict[type[Model], frozenset[int]] = {}
 
-    def __call__(self, person: _Person, topic: str) -> bool:
+    def __call__(self, person: Person, topic: str) -> bool:
         model = model_of(topic)
         if model not in self._allowed:
             self._allowed[model] = permitted_users(self._ids, "view", model)
-        return person.user.pk in self._allowed[model]
+        return person.user.pk in self._allowed[model] and person.is_let("view", model)
 
 
 def _examine(
-    applicant: Applicant, people: Mapping[str, _Person], may_view: Callable[[_Person, str], bool]
+    applicant: Applicant,
+    people: People,
+    may_view: Callable[[Person, str], bool],
 ) -> _Case:
-    person = people.get(applicant.session_key)
+    person = people.get(applicant.credentials)
+    if isinstance(person, Problem):
+        raise person
     if person is None:
         raise SignInFirst("Sign in, then open the page again.")
     demand_staff(person.user)  # whom no topic's permission would ask, where no topic is wanted
@@ -153,17 +126,20 @@ def _examine(
 
 
 def _arrival(case: _Case) -> Arrival:
+    holder = case.person.holder
     return Arrival(
         token=case.applicant.subscription.token,
         user=case.person.user,
         address=case.applicant.address,
         page=case.applicant.terms.page,
         topics=sorted(case.topics),
+        machine_token="" if holder is None else holder.limits.token,
     )
 
 
-def _opening(case: _Case, connection: int, replays: Replays) -> Opening:
-    replay = replays.read(case.topics, case.applicant.terms.since)
+def _opening(case: _Case, connection: int, replays: Replays, seen: Look | None) -> Opening:
+    person = case.person
+    replay = replays.read(case.topics, case.applicant.terms.since, person.scope)
     rights = _rights(case.topics)
     for source in case.wanted:
         rights |= source.rights
@@ -175,12 +151,15 @@ def _opening(case: _Case, connection: int, replays: Replays) -> Opening:
         replay=replay.events,
         reset=replay.reset,
         listener=Listener(
-            user_id=case.person.user.pk,
-            session_key=case.applicant.session_key,
-            auth_hash=case.person.auth_hash,
+            user_id=person.user.pk,
+            session_key="" if person.holder else case.applicant.session_key,
+            auth_hash=person.auth_hash,
             rights=rights,
+            scope=person.scope,
+            holder=person.holder,
         ),
         sources=case.wanted,
+        look=None if person.scope.is_everything else seen,
     )
 
 

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Router
 
+from medimgr.audit.recording import record
 from medimgr.events import connections, schemas
 from medimgr.events.log import last_event_id, publish
 from medimgr.events.models import Connection, Event
@@ -15,6 +16,8 @@ from medimgr.events.stats import connection_stats
 from medimgr.events.survey import Standing, Survey
 from medimgr.events.verdict import judge
 from medimgr.lib.access import demand
+from medimgr.lib.request_address import address_of
+from medimgr.lib.request_source import source_of
 from medimgr.lib.units import iso
 
 router = Router(tags=["events"])
@@ -33,22 +36,24 @@ def stats(request: HttpRequest) -> dict[str, Any]:
 def kick_one(request: HttpRequest, connection_id: int) -> dict[str, int]:
     """Its page says so and does not come back by itself. One that has ended meanwhile is no error."""
     demand(request.user, "kick", Connection)
-    return {"ended": connections.kick(request.user, pk=connection_id)}
+    return {"ended": connections.kick(request.user, **_from(request), pk=connection_id)}
 
 
 @router.post("/kick", response=schemas.Kicked, summary="End all streams of an account")
 def kick_all_of(request: HttpRequest, body: schemas.Kick) -> dict[str, int]:
     """For good only together with its sessions: whoever is logged in may open the page again."""
     demand(request.user, "kick", Connection)
-    return {"ended": connections.kick(request.user, user__username=body.user)}
+    return {"ended": connections.kick(request.user, **_from(request), user__username=body.user)}
 
 
 @router.post("/test", response=schemas.TestEvent, summary="Send a test event")
 def send_test_event(request: HttpRequest) -> dict[str, int]:
     """Through the log and every web worker to every page that follows connections: does it arrive?"""
     demand(request.user, "probe", Connection)
+    name = request.user.get_username()
     with transaction.atomic():
-        publish("connection", TEST_KEY, {"test": True, "by": request.user.get_username()})
+        record("stream.test", who=name, user=request.user, **_from(request))
+        publish("connection", TEST_KEY, {"test": True, "by": name})
         return {"event_id": last_event_id()}
 
 
@@ -71,6 +76,11 @@ def stream_health(request: HttpRequest) -> dict[str, Any]:
         "last_event_id": newest.pk if newest else 0,
         "last_event_at": iso(newest.at) if newest else None,
     }
+
+
+def _from(request: HttpRequest) -> dict[str, Any]:
+    """Return by what way and from where it was asked, as the audit has it."""
+    return {"source": source_of(request), "address": address_of(request)}
 
 
 def _worker(standing: Standing) -> dict[str, Any]:

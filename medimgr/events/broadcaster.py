@@ -27,6 +27,7 @@ from medimgr.events.fanout import Fanout
 from medimgr.events.housekeeping import Checkup, Housekeeping, Progress
 from medimgr.events.opening import Opening
 from medimgr.events.reader_watch import watch_over
+from medimgr.events.sight import Sight
 from medimgr.events.sink import Sink
 from medimgr.events.sources import Ears, Heed, Outlet
 from medimgr.events.subscription import SPREAD_SECONDS, End, Subscription, jitter
@@ -59,7 +60,8 @@ class Broadcaster:
         self._streams: dict[str, Subscription] = {}
         self._removed: dict[int, str] = {}
         self._tally = Tally()
-        self._fanout = Fanout(framed, self._tally)
+        self._sight = Sight()
+        self._fanout = Fanout(framed, self._tally, self._sight)
         self._by_connection: dict[int, Subscription] = {}
         self._tasks: dict[str, list[asyncio.Task[None]]] = {}
         self._measured: dict[str, Measured] = {}
@@ -70,7 +72,11 @@ class Broadcaster:
         self.database_away = False
         self._reader = Reader(self._hand_over, self._threadsafe(self._note_away))
         self.housekeeping = Housekeeping(
-            self._threadsafe(self._end_tokens), self._live_tokens, self._sent, self._progress
+            self._threadsafe(self._end_tokens),
+            self._live_tokens,
+            self._sent,
+            self._progress,
+            self._threadsafe(self._sight.take),
         )
         self.desk = Desk(self._threadsafe)
         self._reader.start()
@@ -113,6 +119,8 @@ class Broadcaster:
         """Take what the admission found; a stream that has ended meanwhile stays ended."""
         if stream.ended is not None:
             return
+        if opening.look is not None:
+            self._sight.take(opening.look)
         stream.admit(opening)
         self._by_connection[opening.connection] = stream
         self.figures.opened(replayed_events=len(opening.replay), reset=opening.reset)
@@ -134,12 +142,13 @@ class Broadcaster:
             retry_ms=round(jitter(2000, 5000)),
         )
         ticks = self._measured.values() if TICK_TOPIC in stream.topics else ()
-        stream.open(sink, first, [frames.tick(t.node, t.at, t.values) for t in ticks])
+        parts = [(tick, self._sight.part_of(stream.scope, tick.values)) for tick in ticks]
+        stream.open(sink, first, [frames.tick(tick.node, tick.at, part) for tick, part in parts if part])
         if stream.is_open and self.database_away:
             stream.offer_heartbeat(self._heartbeat())
         for source in opening.sources if stream.is_open else ():
             task = background(
-                source.run(Outlet(stream, self._ears)),
+                source.run(Outlet(stream, self._ears, partial(self._sight.reaches, stream.scope))),
                 name=f"{source.name}-source of connection {opening.connection}",
                 on_death=partial(stream.end, End.SOURCE_FAILED),
             )
@@ -188,6 +197,8 @@ class Broadcaster:
             for stream in list(self._streams.values()):
                 stream.start_over(batch.position)
             self._ears.start_over()
+            self._sight.start_over()
+        self._sight.hear(batch.rows)
         began = time.perf_counter()
         for rows in _up_to_ends(batch.rows):
             self._fanout.send_events(rows)

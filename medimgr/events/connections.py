@@ -17,6 +17,7 @@ from django.db.models import Count
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from medimgr.audit.recording import record
 from medimgr.events import ledger, unseen_workers
 from medimgr.events.exceptions import TooManyStreams
 from medimgr.events.log import Fact, publish_all
@@ -43,13 +44,15 @@ class Arrival:
     address: str
     page: str
     topics: Sequence[str]
+    machine_token: str = ""
+    """The name of the machine's token that it came with."""
 
 
 def take_places(arrivals: Sequence[Arrival]) -> list[int | TooManyStreams]:
     """Insert the rows of new streams and publish them; return their primary keys, in the order given.
 
-    In the place of a key stands why there is none, at either limit. Some eight queries in one transaction,
-    however many come.
+    In the place of a key stands why there is none, at whichever limit. Some eight queries in one transaction,
+    however many come, one more where some came with machines' tokens.
     """
     if not arrivals:
         return []
@@ -69,16 +72,21 @@ def _take_places(arrivals: Sequence[Arrival]) -> list[int | TooManyStreams]:
     addresses = {arrival.address for arrival in arrivals}
     here = Connection.objects.filter(address__in=addresses).order_by().values_list("address")
     by_address = Counter(dict(here.annotate(count=Count("id"))))
+    by_token = _streams_by_token({arrival.machine_token for arrival in arrivals} - {""})
     now = timezone.now()
     worker = _own_worker(now)
     places: list[int | TooManyStreams] = []
     rows: list[Connection] = []
     for arrival in arrivals:
-        refusal = _refusal(total + len(rows), by_address[arrival.address], arrival.address)
+        refusal = _refusal(
+            arrival, total + len(rows), by_address[arrival.address], by_token[arrival.machine_token]
+        )
         if refusal is not None:
             places.append(refusal)
             continue
         by_address[arrival.address] += 1
+        if arrival.machine_token:
+            by_token[arrival.machine_token] += 1
         places.append(len(rows))  # until its key is known
         rows.append(
             Connection(
@@ -88,6 +96,7 @@ def _take_places(arrivals: Sequence[Arrival]) -> list[int | TooManyStreams]:
                 address=arrival.address,
                 page=arrival.page,
                 topics=list(arrival.topics),
+                machine_token=arrival.machine_token,
                 connected_at=now,
                 last_ping_at=now,
             )
@@ -97,7 +106,14 @@ def _take_places(arrivals: Sequence[Arrival]) -> list[int | TooManyStreams]:
     return [place if isinstance(place, TooManyStreams) else rows[place].pk for place in places]
 
 
-def _refusal(total: int, from_here: int, address: str) -> TooManyStreams | None:
+def _streams_by_token(names: set[str]) -> Counter[str]:
+    if not names:
+        return Counter()
+    rows = Connection.objects.filter(machine_token__in=names).order_by().values_list("machine_token")
+    return Counter(dict(rows.annotate(count=Count("id"))))
+
+
+def _refusal(arrival: Arrival, total: int, from_here: int, with_token: int) -> TooManyStreams | None:
     if total >= settings.MEDIMGR_STREAM_MAX_CONNECTIONS:
         return TooManyStreams(
             f"{total} streams are open, as many as this installation allows "
@@ -105,8 +121,13 @@ def _refusal(total: int, from_here: int, address: str) -> TooManyStreams | None:
         )
     if from_here >= settings.MEDIMGR_STREAM_MAX_PER_ADDRESS:
         return TooManyStreams(
-            f"{from_here} streams are open from your address {address}, as many as one may have "
+            f"{from_here} streams are open from your address {arrival.address}, as many as one may have "
             "(MEDIMGR_STREAM_MAX_PER_ADDRESS). Close a tab that is not needed, or raise the limit."
+        )
+    if with_token >= settings.MEDIMGR_STREAM_MAX_PER_ADDRESS:
+        return TooManyStreams(
+            f"{with_token} streams are open with the token {arrival.machine_token!r}, as many as one may "
+            "have, from whichever addresses (MEDIMGR_STREAM_MAX_PER_ADDRESS). Close one, or raise the limit."
         )
     return None
 
@@ -121,15 +142,30 @@ def give_back(reasons: Mapping[str, End]) -> int:
         return _remove(list(rows), {row.pk: reasons[row.token] for row in rows})
 
 
-def kick(by: Any, **which: Any) -> int:
+def kick(by: Any, *, source: str, address: str = "", **which: Any) -> int:
     """End the streams whose rows fit ``which`` (``pk=7``, ``user__username="bob"``); return how many.
 
-    For somebody: ``by`` is named in the events. The workers that hold the streams follow the rows. Some four
-    queries in one transaction.
+    For the user ``by``, whom the events name; the audit says whose streams they were, and that it was asked
+    for by way of ``source`` from ``address``. The workers that hold the streams follow the rows. Some four
+    queries in one transaction, and one for each account whose streams are ended.
     """
     with transaction.atomic():
         _lock()
         rows = list(Connection.objects.filter(**which).select_related("user"))
+        streams: dict[str, list[int]] = {}
+        for row in rows:
+            streams.setdefault(row.user.get_username(), []).append(row.pk)
+        for name, theirs in streams.items():
+            record(
+                "stream.kick",
+                who=by.get_username(),
+                source=source,
+                user=by,
+                address=address,
+                target=f"account:{name}",
+                target_name=name,
+                detail=f"{'stream' if len(theirs) == 1 else 'streams'} {', '.join(map(str, theirs))}",
+            )
         return _remove(rows, dict.fromkeys((row.pk for row in rows), End.KICKED), by=by.get_username())
 
 

@@ -4,20 +4,26 @@ from collections.abc import Callable, Iterable, Sequence
 
 from medimgr.events import frames
 from medimgr.events.cohort import Cohort, Tally
+from medimgr.events.sight import Sight
 from medimgr.events.subscription import Subscription
 from medimgr.events.tail import Measured, Row
 from medimgr.events.topics import TICK_TOPIC
+from medimgr.lib.scope import EVERYTHING, Scope
 
 
 class Fanout:
     """All streams of one event loop. Runs in its thread."""
 
-    def __init__(self, framed: Callable[[bytes], bytes], tally: Tally) -> None:
-        """Begin without streams. ``framed``: see :class:`Cohort`."""
+    def __init__(self, framed: Callable[[bytes], bytes], tally: Tally, sight: Sight | None = None) -> None:
+        """Begin without streams. ``framed``: see :class:`Cohort`.
+
+        ``sight`` knows who may know of which service.
+        """
+        self._sight = sight or Sight()
         self._framed = framed
         self._tally = tally
         self._apart: dict[Subscription, None] = {}
-        """Not in a cohort: being opened, slow, behind another server, or with a source of its own."""
+        """Not in a cohort: being opened, slow, limited, behind another server, or with its own source."""
         self._cohorts: dict[tuple[frozenset[str], str], Cohort] = {}
         self._position = 0
 
@@ -45,20 +51,31 @@ class Fanout:
         for stream in apart:
             for row in rows:
                 if row.topic in stream.topics:
-                    stream.offer_event(row.id, row.topic, row.chunk)
+                    stream.offer_event(row.id, row.topic, row.chunk, row.told)
         self._position = rows[-1].id
 
     def send_tick(self, measured: Measured, changed: dict[str, list[float]]) -> int:
-        """Send what has changed of a node's measurements; return to how many streams."""
+        """Send what has changed of a node's measurements; return to how many streams.
+
+        Who is limited gets what he may know of it, which is made once for all with the same scope.
+        """
         chunk = frames.tick(measured.node, measured.at, changed)
+        parts: dict[Scope, tuple[dict[str, list[float]], bytes]] = {EVERYTHING: (changed, chunk)}
         apart, cohorts = self._sorted()
         following = [cohort for cohort in cohorts if TICK_TOPIC in cohort.topics]
         others = [stream for stream in apart if TICK_TOPIC in stream.topics]
-        streams = sum(map(len, following)) + len(others)
+        streams = sum(map(len, following))
         for cohort in following:
             cohort.send([chunk])
         for stream in others:
-            stream.offer_tick(measured.node, measured.at, changed, chunk)
+            scope = stream.scope if stream.scope.hides_something else EVERYTHING
+            if scope not in parts:
+                part = self._sight.part_of(scope, changed)
+                parts[scope] = (part, frames.tick(measured.node, measured.at, part))
+            mine, its_chunk = parts[scope]
+            if mine:
+                streams += 1
+                stream.offer_tick(measured.node, measured.at, mine, its_chunk)
         return streams
 
     def send_heartbeat(self, chunk: bytes) -> None:

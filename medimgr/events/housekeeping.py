@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from medimgr.events import connections, ledger, traffic
 from medimgr.events.opening import Listener
+from medimgr.events.sight import Look, look
 from medimgr.events.standing import no_longer_entitled
 from medimgr.events.subscription import End
 from medimgr.events.tail import TROUBLE
@@ -66,8 +67,10 @@ class Housekeeping:
         live_tokens: Callable[[], set[str]],
         sent: Callable[[], traffic.Sent],
         progress: Callable[[], Iterable[Progress]],
+        take_look: Callable[[Look], None],
     ) -> None:
         """Prepare; nothing happens before :meth:`start`."""
+        self._take_look = take_look
         self._end_tokens = end_tokens
         self._live_tokens = live_tokens
         self._sent = sent
@@ -240,6 +243,8 @@ class Housekeeping:
         ends = {c.token: why.get(c.connection, End.WORKER_LOST) for c in gone}
         unentitled = no_longer_entitled({c.token: c.listener for c in checkups})
         ends.update(dict.fromkeys(unentitled, End.SESSION_ENDED))
+        if any(not c.listener.scope.is_everything for c in checkups):
+            self._take_look(look())
         return ends
 
     def _note_stuck(self, seconds: float) -> None:

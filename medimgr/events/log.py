@@ -14,8 +14,9 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
+from medimgr.events.audience import Audience
 from medimgr.events.models import Event, Tick
-from medimgr.lib.scope import Labels, stored
+from medimgr.lib.scope import Labels
 from medimgr.lib.wake import CHANNEL
 
 # Any fixed number serves, as long as nothing else in the database takes the same one: "medi".
@@ -27,18 +28,22 @@ _INSERT = "INSERT INTO events_event (topic, key, data, at, labels) VALUES "
 class Fact:
     """An event that is about to be written: topic, what it is about, the fields that changed.
 
-    Who is limited to some labels hears of it where one of them is among ``labels``.
+    Who is limited to some labels hears of it where one of them is among ``labels``. ``left`` are those that
+    what it is about had until now: who has one of them, and none of ``labels``, is told that it is gone.
     """
 
     topic: str
     key: str
     data: dict[str, Any]
     labels: Labels = frozenset()
+    left: Labels = frozenset()
 
 
-def publish(topic: str, key: str, data: dict[str, Any], labels: Labels = frozenset()) -> None:
-    """Append one event in the current transaction (one insert). See :func:`publish_all`."""
-    publish_all([Fact(topic, key, data, labels)])
+def publish(
+    topic: str, key: str, data: dict[str, Any], labels: Labels = frozenset(), left: Labels = frozenset()
+) -> None:
+    """Append one event in the current transaction (one insert). See :class:`Fact`, :func:`publish_all`."""
+    publish_all([Fact(topic, key, data, labels, left)])
 
 
 def publish_all(facts: Iterable[Fact]) -> None:
@@ -48,7 +53,10 @@ def publish_all(facts: Iterable[Fact]) -> None:
     TransactionManagementError outside a transaction, since an event on its own reports nothing.
     """
     now = timezone.now()
-    rows = [Event(topic=f.topic, key=f.key, data=f.data, at=now, labels=stored(f.labels)) for f in facts]
+    rows = [
+        Event(topic=f.topic, key=f.key, data=f.data, at=now, labels=Audience(f.labels, f.left).column())
+        for f in facts
+    ]
     if not rows:
         return
     if not connection.in_atomic_block:

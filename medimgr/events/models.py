@@ -6,6 +6,11 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
+
+from medimgr.events.audience import marks_of
+from medimgr.lib.scope import Labels
+from medimgr.lib.scoped_rows import holding
 
 
 def new_token() -> str:
@@ -24,6 +29,13 @@ class EventQuerySet(models.QuerySet["Event"]):
         """Return the events of these topics."""
         return self.filter(topic__in=list(topics))
 
+    def heard_with(self, labels: Labels, everybodys: Iterable[str]) -> "EventQuerySet":
+        """Return those that somebody limited to ``labels`` hears anything of, and the topics ``everybodys``.
+
+        No index serves it: bound what is looked through.
+        """
+        return self.filter(Q(topic__in=list(everybodys)) | holding(marks_of(labels)))
+
 
 class Event(models.Model):
     """One fact, written in the same transaction as the change that it reports.
@@ -36,7 +48,7 @@ class Event(models.Model):
     data = models.JSONField(default=dict)
     at = models.DateTimeField()
     labels = models.TextField(blank=True, default="", db_default="")
-    """Who is limited to some labels hears of what has one of them; see :mod:`medimgr.lib.scope`."""
+    """Who is limited to some labels hears of what has one of them; see :mod:`medimgr.events.audience`."""
 
     objects = EventQuerySet.as_manager()
 
@@ -137,6 +149,9 @@ class Connection(models.Model):
     address = models.CharField(max_length=64, help_text="The client's address.")
     page = models.CharField(max_length=200, blank=True, help_text="The page that opened the stream.")
     topics = models.JSONField(default=list)
+    machine_token = models.CharField(
+        max_length=100, blank=True, default="", help_text="The name of the machine's token it came with."
+    )
     connected_at = models.DateTimeField()
     last_ping_at = models.DateTimeField(help_text="When the last heartbeat was handed over.")
     events_sent = models.PositiveBigIntegerField(default=0)

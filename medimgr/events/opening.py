@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 from django.db.models import Model
 
+from medimgr.accounts.bearer import Holder
+from medimgr.events.sight import Look
 from medimgr.events.sources import Source
+from medimgr.lib.scope import EVERYTHING, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,10 +16,15 @@ class Listener:
 
     user_id: int
     session_key: str
+    """Empty for who came with a token."""
     auth_hash: str
     """Changes with the password."""
     rights: frozenset[tuple[str, type[Model]]]
     """The verbs and models that ``may()`` has to allow."""
+    scope: Scope = EVERYTHING
+    """What he is limited to, by his account and his token."""
+    holder: Holder | None = None
+    """Who came with a token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +43,5 @@ class Opening:
     reset: bool
     listener: Listener
     sources: tuple[Source, ...] = ()
+    look: Look | None = None
+    """Which services there are for whom, read for a stream that is limited."""

@@ -11,6 +11,7 @@ class ConnectionShape(BaseModel, extra="allow"):
     id: int
     user: str
     address: str
+    machine_token: str = Field(description="The name of the machine's token it came with; empty for none.")
     page: str
     kind: str = Field(description="Which page that is, by its name; empty for a client that named none.")
     topics: list[Any]

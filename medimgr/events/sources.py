@@ -79,10 +79,19 @@ class Ears:
 class Outlet:
     """Where a source puts its messages."""
 
-    def __init__(self, subscription: Stream, ears: Ears | None = None) -> None:
-        """Lead to one stream, whose sources hear with ``ears``."""
+    def __init__(
+        self,
+        subscription: Stream,
+        ears: Ears | None = None,
+        reaches: Callable[[str], bool] = lambda _service: True,
+    ) -> None:
+        """Lead to one stream, whose sources hear with ``ears``.
+
+        ``reaches`` tells whether a service is within the scope of the stream's user at the moment.
+        """
         self._subscription = subscription
         self.ears = ears or Ears()
+        self.reaches = reaches
 
     @property
     def is_lagging(self) -> bool:

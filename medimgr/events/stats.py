@@ -113,6 +113,7 @@ def shown(row: Connection, now: datetime) -> dict[str, Any]:
         "id": row.pk,
         "user": row.user.get_username(),
         "address": row.address,
+        "machine_token": row.machine_token,
         "page": row.page,
         "kind": kind_of(row.page),
         "topics": row.topics,

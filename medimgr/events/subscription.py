@@ -14,10 +14,12 @@ from enum import StrEnum
 from typing import Any
 
 from medimgr.events import frames
+from medimgr.events.audience import Told
 from medimgr.events.cohort import NOTHING, Cohort, Count, Tally, Write
 from medimgr.events.encoding import Encoding, Identity
 from medimgr.events.opening import Opening
 from medimgr.events.sink import Sink
+from medimgr.lib.scope import EVERYTHING
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +85,7 @@ class Subscription:
         "max_age",
         "on_leave",
         "opening",
+        "scope",
         "token",
         "topics",
     )
@@ -101,8 +104,7 @@ class Subscription:
 
         ``on_end`` is called once, in the loop, whatever ends the stream.
 
-        Without an ``encoding`` messages go out as they are. What it is sent by itself is added to ``tally``.
-        """
+        Without ``encoding`` messages go out as they are. What it is sent by itself is added to ``tally``."""
         self.token = token
         self.topics = frozenset(topics)
         self.began = time.monotonic()
@@ -110,6 +112,8 @@ class Subscription:
         self.has_row = False
         """Whether the admission may have inserted a row. The one attribute that its thread writes."""
         self.opening: Opening | None = None
+        self.scope = EVERYTHING
+        """What it may hear of; the admission says so."""
         self.ended: End | None = None
         self.on_leave: Callable[[Subscription], None] = _nobody
         """Called when the stream leaves its cohort and goes on, to be served by itself."""
@@ -122,7 +126,7 @@ class Subscription:
         self._sink: Sink | None = None
         self._position = 0
         self._paused_at: float | None = None
-        self._early: list[tuple[int, str, bytes]] | None = None
+        self._early: list[tuple[int, str, bytes, Told | None]] | None = None
         self._held: deque[bytes] | None = None
         self._held_bytes = 0
         self._ticks: dict[str, tuple[str, dict[str, list[float]]]] | None = None
@@ -178,6 +182,7 @@ class Subscription:
         """Take what the admission has read; the stream is still pending."""
         self.opening = opening
         self.topics = opening.topics
+        self.scope = opening.listener.scope
         self._position = opening.position
 
     def open(self, sink: Sink, first: bytes, ticks: Iterable[bytes]) -> None:
@@ -189,14 +194,11 @@ class Subscription:
         parts = [first]
         if opening.reset:
             parts.append(frames.reset(opening.since))
-        events = [
-            *opening.replay,
-            *(
-                (event_id, chunk)
-                for event_id, topic, chunk in self._early or ()
-                if self._missed(event_id, topic)
-            ),
-        ]
+        events = [*opening.replay]
+        for event_id, topic, chunk, told in self._early or ():
+            missed = event_id > self._position and topic in self.topics
+            if missed and (mine := self._as_told(chunk, told)) is not None:
+                events.append((event_id, mine))
         parts.extend(chunk for _, chunk in events)
         parts.extend(ticks)
         self._early = None
@@ -207,16 +209,18 @@ class Subscription:
         self.opening = replace(opening, replay=())
         self._write(b"".join(parts))
 
-    def _missed(self, event_id: int, topic: str) -> bool:
-        return event_id > self._position and topic in self.topics
+    def _as_told(self, chunk: bytes, told: Told | None) -> bytes | None:
+        return told(self.scope) if told is not None and self.scope.hides_something else chunk
 
     # --- in company ----------------------------------------------------------------------------
     def write_shared(self, position: int) -> Write | None:
         """Return how to write what is shared, None where the stream has to be served by itself at present.
 
-        It can be shared with who has had all events up to ``position``.
+        It can be shared with who has had all events up to ``position``, and hears of everything.
         """
         if self._sink is None or self.is_lagging or self._held or self._ticks or self._position > position:
+            return None
+        if self.scope.hides_something:
             return None
         return self._sink.direct()
 
@@ -259,18 +263,23 @@ class Subscription:
         self._tally.add(sent)
 
     # --- delivery ------------------------------------------------------------------------------
-    def offer_event(self, event_id: int, topic: str, chunk: bytes) -> None:
-        """Take one event of a topic of this stream; one that it has had already is passed over."""
+    def offer_event(self, event_id: int, topic: str, chunk: bytes, told: Told | None = None) -> None:
+        """Take one event of a topic of this stream; one that it has had already is passed over.
+
+        Who is limited gets what ``told`` makes of it; without, everybody gets the same.
+        """
         if self.ended is not None:
             return
         if self._sink is None:
             self._early = self._early or []
-            self._early.append((event_id, topic, chunk))
+            self._early.append((event_id, topic, chunk, told))
             self._hold_bytes(len(chunk))
         elif event_id > self._position:
             self._position = event_id
-            self._note(_ONE_EVENT)
-            self.offer(chunk)
+            mine = self._as_told(chunk, told)
+            if mine is not None:
+                self._note(_ONE_EVENT)
+                self.offer(mine)
 
     def offer_tick(self, node: str, at: str, changed: dict[str, list[float]], chunk: bytes) -> None:
         """Take measurements. A slow client gets the latest of each service once it reads again."""

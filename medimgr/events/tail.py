@@ -17,9 +17,12 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError, connection
 
 from medimgr.events import figures, frames
+from medimgr.events.audience import GONE, Audience, Hearing, audience_of
 from medimgr.events.log import last_event_id
 from medimgr.events.models import Event, Tick
+from medimgr.events.topics import is_limited
 from medimgr.lib.loops import LoopGone
+from medimgr.lib.scope import Scope
 from medimgr.lib.units import iso
 from medimgr.lib.wake import open_wake
 from medimgr.lib.watched_thread import Replaced, Turn, WatchedThread
@@ -47,8 +50,17 @@ class Row:
     key: str
     data: dict[str, Any]
     chunk: bytes
-    """The row as all streams get it."""
+    """The row as all streams get it that are not limited."""
     at: datetime
+    audience: Audience | None = None
+    """None for what everybody hears of who follows the topic."""
+
+    def told(self, scope: Scope) -> bytes | None:
+        """Return the row as somebody with ``scope`` gets it; None where he gets nothing."""
+        hearing = Hearing.ALL if self.audience is None else self.audience.hearing(scope)
+        if hearing is Hearing.LOSS:
+            return frames.event(self.id, self.topic, self.key, GONE)
+        return self.chunk if hearing is Hearing.ALL else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +202,8 @@ class Reader:
             cursor.execute("SELECT 1 FROM events_event WHERE id > %s LIMIT 1", [position])
             if cursor.fetchone() is None:
                 return []
-        fields = Event.objects.after(position).values_list("id", "topic", "key", "data", "at")[:ROWS_AT_ONCE]
-        return [Row(*row[:4], frames.event(*row[:4]), row[4]) for row in fields]
+        fields = Event.objects.after(position).values_list("id", "topic", "key", "data", "at", "labels")
+        return [_row(*row) for row in fields[:ROWS_AT_ONCE]]
 
     def _read_ticks(self) -> list[Tick]:
         with connection.cursor() as cursor:
@@ -210,6 +222,11 @@ class Reader:
                 self._tick_times[tick.node] = tick.at
                 found.append(Measured(tick.node, iso(tick.at) or "", tick.data))
         return found
+
+
+def _row(event_id: int, topic: str, key: str, data: dict[str, Any], at: datetime, labels: str) -> Row:
+    audience = audience_of(labels) if is_limited(topic) else None
+    return Row(event_id, topic, key, data, frames.event(event_id, topic, key, data), at, audience)
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:

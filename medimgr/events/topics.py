@@ -28,6 +28,15 @@ def model_of(topic: str) -> type[Model]:
     return _topics[topic]
 
 
+def is_limited(topic: str) -> bool:
+    """Return whether what ``topic`` tells of belongs to scopes, so that who is limited hears a part of it.
+
+    No query.
+    """
+    model = _topics.get(topic)
+    return model is None or hasattr(model, "scope_labels")
+
+
 def visible(user: Any, wanted: Iterable[str]) -> frozenset[str]:
     """Return those of the ``wanted`` topics that ``user`` may see. Queries permissions once per user."""
     return frozenset(t for t in wanted if t in _topics and may(user, "view", _topics[t]))

@@ -14,6 +14,7 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
+from medimgr.accounts.bearer import bearer_token
 from medimgr.events import connections, figures
 from medimgr.events.admission import Applicant
 from medimgr.events.broadcaster import current
@@ -24,9 +25,9 @@ from medimgr.events.response import EventStreamResponse
 from medimgr.events.subscription import End
 from medimgr.events.terms import read_terms
 from medimgr.events.topics import known
-from medimgr.lib.client_address import client_address
 from medimgr.lib.problem_response import problem_response
 from medimgr.lib.problems import Problem
+from medimgr.lib.request_address import address_of
 
 logger = logging.getLogger(__name__)
 
@@ -58,8 +59,9 @@ async def _open(request: HttpRequest) -> EventStreamResponse:
     terms = read_terms(request.GET.dict(), request.headers.get("Last-Event-ID", ""))
     broadcaster = current()
     await broadcaster.ready()
-    session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
-    if not _SESSION_KEY.fullmatch(session_key):
+    bearer = bearer_token(request.headers.get("Authorization", ""))
+    session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "") if bearer is None else ""
+    if bearer is None and not _SESSION_KEY.fullmatch(session_key):
         raise SignInFirst("Sign in, then open the page again.")
     # Subscribed first and read second: what is published in between is in both, never in neither.
     subscription = broadcaster.subscribe(
@@ -68,15 +70,9 @@ async def _open(request: HttpRequest) -> EventStreamResponse:
         chosen(request.headers.get("Accept-Encoding", "")),
     )
     scope[STREAM_KEY] = subscription
-    address = client_address(
-        request.META.get("REMOTE_ADDR", ""),
-        request.headers.get("X-Forwarded-For", ""),
-        settings.MEDIMGR_TRUSTED_PROXIES,
-    )
+    applicant = Applicant(subscription, session_key, address_of(request), terms, request.GET.dict(), bearer)
     try:
-        opening = await broadcaster.desk.admit(
-            Applicant(subscription, session_key, address, terms, request.GET.dict())
-        )
+        opening = await broadcaster.desk.admit(applicant)
         broadcaster.admit(subscription, opening)
         if subscription.ended is not None:
             raise ShuttingDown

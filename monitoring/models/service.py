@@ -72,6 +72,12 @@ def groups_with(labels: Labels) -> list[str]:
     return [group for group in groups if not labels.isdisjoint(group_label(group))]
 
 
+def labels_by_key() -> dict[str, Labels]:
+    """Return the labels of all services. One query."""
+    groups = Service.objects.order_by().values_list("key", "group")
+    return {key: group_label(group) for key, group in groups}
+
+
 class Service(
     ProgramFields,
     StartFields,
@@ -178,9 +184,10 @@ class Service(
     def store(self, intent: Intent | str | None = None, *args: Any, **kwargs: Any) -> None:
         """Save this row alone, make its status where there is none, and publish that it changed.
 
-        A new status has ``intent``, or else what ``autostart`` says.
+        A new status has ``intent``, or else what ``autostart`` says. One query for the group that it was in.
         """
         with transaction.atomic():
+            left = self._stored_labels()
             super().save(*args, **kwargs)
             ServiceStatus.objects.get_or_create(
                 service=self,
@@ -189,7 +196,15 @@ class Service(
                     "intent": intent or (Intent.UP if self.autostart else Intent.DOWN),
                 },
             )
-            publish("service", self.key, {"declared": True, "name": self.name}, self.scope_labels())
+            told = {"declared": True, "name": self.name}
+            publish("service", self.key, told, self.scope_labels(), left)
+
+    def _stored_labels(self) -> Labels:
+        """Return the labels that it has had until now, none for a new one; they stay until the commit."""
+        if self._state.adding:
+            return frozenset()
+        stored = type(self).objects.filter(pk=self.pk).order_by().select_for_update(no_key=True)
+        return group_label(stored.values_list("group", flat=True).first() or "")
 
     def clean_fields(self, exclude: Collection[str] | None = None) -> None:
         """Raise ValidationError for each value that its field does not take, monstrous numbers included."""

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from medimgr.events.log import Fact, publish_all, write_tick
+from medimgr.lib.scope import group_label
 from monitoring.models import Run, Service, ServiceStatus, Transition
 from monitoring.states import ExitSource
 from monitoring.supervisor import lease as leases
@@ -95,7 +96,8 @@ def flush(batch: Batch, lease: Lease, published: Published) -> None:
         _write_statuses(statuses)
         for status in statuses:
             if changes := published.changes(status):
-                facts.append(Fact("service", status.key, changes))
+                labels = group_label(present[status.service])
+                facts.append(Fact("service", status.key, changes, labels))
         tick = batch.tick if batch.tick is not None and not published.has_tick(batch.tick) else None
         if tick is not None:
             write_tick(lease.name, tick)
@@ -147,30 +149,31 @@ def _close_replaced(newer: Iterable[RunRow], rows: Iterable[RunRow]) -> int:
     return closed
 
 
-def _present(batch: Batch) -> set[int]:
+def _present(batch: Batch) -> dict[int, str]:
+    """Return which of the services of ``batch`` there are, each with the group that it is in. One query."""
     wanted = {status.service for status in batch.statuses.values()}
     wanted |= {transition.service for transition in batch.transitions}
     wanted |= {run.service for run in batch.runs.values() if run.service is not None}
     if not wanted:
-        return set()
+        return {}
     if connection.vendor == "postgresql":
         return _held(wanted)
-    return set(Service.objects.filter(pk__in=wanted).values_list("pk", flat=True))
+    return dict(Service.objects.filter(pk__in=wanted).values_list("pk", "group"))
 
 
-def _held(wanted: set[int]) -> set[int]:
-    """Return which of these services there are, and keep them from being deleted until the transaction ends.
+def _held(wanted: set[int]) -> dict[int, str]:
+    """Return what :func:`_present` does, and keep the services from being deleted until the transaction ends.
 
     In the order of ``ServiceQuerySet.hold``. They may be edited meanwhile, which Django cannot say.
     """
     table = connection.ops.quote_name(Service._meta.db_table)
-    query = f"SELECT id FROM {table} WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE"  # noqa: S608
+    query = f'SELECT id, "group" FROM {table} WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE'  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(query, [list(wanted)])
-        return {row[0] for row in cursor.fetchall()}
+        return dict(cursor.fetchall())
 
 
-def _write_runs(rows: list[RunRow], present: set[int], node: str) -> None:
+def _write_runs(rows: list[RunRow], present: Container[int], node: str) -> None:
     if not rows:
         return
     rows = [run if run.service in present else replace(run, service=None) for run in rows]
@@ -215,7 +218,7 @@ def _run(run: RunRow, node: str) -> Run:
     )
 
 
-def _write_transitions(batch: Batch, present: set[int]) -> None:
+def _write_transitions(batch: Batch, present: Container[int]) -> None:
     rows = [row for row in batch.transitions if row.service in present]
     if rows and batch.lost:
         note = f"({batch.lost} earlier changes on this node were lost: the database was away for too long)"

@@ -26,8 +26,8 @@ from medimgr.events.opening import Opening
 from medimgr.events.subscription import End, Subscription
 from medimgr.events.terms import Terms
 from medimgr.events.topics import known
-from medimgr.lib.access import NotAllowed
 from medimgr.lib.problems import Problem
+from medimgr.lib.refusals import NotAllowed
 from tests.events.sessions import log_in
 
 pytestmark = [pytest.mark.both_databases, pytest.mark.django_db]

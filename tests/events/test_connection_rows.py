@@ -163,11 +163,11 @@ def test_a_heartbeat_that_finds_a_row_gone_ends_the_stream_for_the_reason_in_the
 ) -> None:
     kicked, lost, forgotten = streams = [arrival(alice) for _ in range(3)]
     keys = [take_place(one) for one in streams]
-    connections.kick(alice, pk=keys[0])
+    connections.kick(alice, source="api", pk=keys[0])
     give_back({lost.token: End.WORKER_LOST, forgotten.token: End.CLOSED})
     Event.objects.filter(key=str(keys[2])).update(at=timezone.now() - timedelta(minutes=6))
     monkeypatch.setattr(housekeeping, "no_longer_entitled", lambda _listeners: set())
-    keeper = Housekeeping(lambda _ends: None, set, Sent, lambda: ())
+    keeper = Housekeeping(lambda _ends: None, set, Sent, lambda: (), lambda _look: None)
     listener = Listener(alice.pk, "", "", frozenset())
     assert keeper._look_at(
         [Checkup(one.token, key, listener, 0, 0, 0) for one, key in zip(streams, keys, strict=True)]

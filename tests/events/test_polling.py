@@ -123,8 +123,8 @@ def test_a_poll_changes_nothing_and_takes_no_place(asker: Client) -> None:
 def test_as_many_queries_however_much_happened(asker: Client, django_assert_max_num_queries: Any) -> None:
     (before,) = published("service", "web")
     published("service", "web", 200)
-    # Session, user, two for permissions; newest, oldest, missed, measurements.
-    with django_assert_max_num_queries(8):
+    # Session, user, two for permissions, one for the scope; newest, oldest, missed, measurements.
+    with django_assert_max_num_queries(9):
         assert len(poll(asker, topics="service", last_event_id=before)["events"]) == 200
 
 

@@ -168,7 +168,7 @@ async def test_who_is_ended_while_its_stream_opens_gets_none(
 
     def and_kicked(applicants: Any) -> Any:
         outcomes: list[Any] = admit_all(applicants)
-        kick(alice, pk=outcomes[0].connection)
+        kick(alice, source="api", pk=outcomes[0].connection)
         newest = last_event_id()
         wait_for(lambda: figures.of_this_process.position >= newest, 10, "everybody has heard of it")
         return outcomes

@@ -31,8 +31,8 @@ def replay_one_too_many() -> None:
 
     read = Replays.read
 
-    def repeating(self: Replays, topics: frozenset[str], since: int | None) -> Any:
-        return read(self, topics, None if since is None else since - 1)
+    def repeating(self: Replays, topics: frozenset[str], since: int | None, *scope: Any) -> Any:
+        return read(self, topics, None if since is None else since - 1, *scope)
 
     Replays.read = repeating  # type: ignore[method-assign]
 
@@ -45,8 +45,8 @@ def forget_what_comes_while_the_replay_is_read() -> None:
 
     read = Replays.read
 
-    def reaching_too_far(self: Replays, topics: frozenset[str], since: int | None) -> Any:
-        found = read(self, topics, since)
+    def reaching_too_far(self: Replays, topics: frozenset[str], since: int | None, *scope: Any) -> Any:
+        found = read(self, topics, since, *scope)
         return dataclasses.replace(found, position=found.position + 1)
 
     Replays.read = reaching_too_far  # type: ignore[method-assign]

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 
-from medimgr.events.log import publish
+from medimgr.events.log import Fact, publish, publish_all
 from medimgr.lib.scope import Labels, tag_labels
 from medimgr.lib.scoped_rows import ScopedRows
 from medimgr.lib.sealing import sealed, unsealed
@@ -120,12 +120,28 @@ class Workstation(models.Model):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save, and publish it, in one transaction."""
+        """Save, and publish it, in one transaction; with other tags than it had, its emulators too.
+
+        One query for the tags that it had, and one for its emulators where they are others.
+        """
         if isinstance(self.tags, list):
             self.tags = sorted(set(self.tags))
         with transaction.atomic():
+            left = self._stored_labels()
             super().save(*args, **kwargs)
-            publish("workstation", str(self.pk), self.public(), self.scope_labels())
+            labels = self.scope_labels()
+            facts = [Fact("workstation", str(self.pk), self.public(), labels, left)]
+            if left != labels:
+                rows = self.emulators.order_by("index")
+                facts += [Fact("emulator", str(row.pk), row.public(), labels, left) for row in rows]
+            publish_all(facts)
+
+    def _stored_labels(self) -> Labels:
+        """Return the labels that it has had until now, none for a new one; they stay until the commit."""
+        if self._state.adding:
+            return frozenset()
+        stored = type(self).objects.filter(pk=self.pk).order_by().select_for_update(no_key=True)
+        return tag_labels(stored.values_list("tags", flat=True).first() or ())
 
     def scope_labels(self) -> Labels:
         """Return the labels of its tags, for who is limited to some. No query."""

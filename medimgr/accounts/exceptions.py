@@ -3,6 +3,7 @@
 import math
 
 from medimgr.lib.branches import AuthenticationProblem, ConfigurationProblem, ValidationProblem
+from medimgr.lib.login_limits import wait_in_words
 
 _REALM = 'Bearer realm="medimgr"'
 
@@ -23,8 +24,9 @@ class TokenInvalid(BearerRefused):
 
     code = "token-invalid"
     remedy = (
-        "Log in anew, or have the machine's token issued anew. What is wrong with this one stands in the log of "
-        "the server alone: changed, revoked, of an ended login, of an account that is no active staff any more."
+        "Log in anew, or have the machine's token issued anew. What is wrong with this one stands in the log "
+        "of the server alone: changed, revoked, of an ended login, of an account that is no active staff "
+        "any more."
     )
 
 
@@ -61,11 +63,7 @@ class TooManyLogins(AuthenticationProblem):
     def __init__(self, seconds: float) -> None:
         """Say when to try again: in ``seconds``."""
         self.retry_after = max(1, math.ceil(seconds))
-        minutes = math.ceil(self.retry_after / 60)
-        super().__init__(
-            f"Too many logins failed. Try again in {minutes} minute{'s' if minutes > 1 else ''}, "
-            "or ask an administrator to lift the lock."
-        )
+        super().__init__(f"Too many logins failed. Try again in {wait_in_words(seconds)}.")
 
     @property
     def headers(self) -> dict[str, str]:

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from medimgr.accounts import families
 from medimgr.accounts.exceptions import LoginRefused, TokensNotConfigured, TooManyLogins
+from medimgr.accounts.login_door import shut_for_seconds
 from medimgr.accounts.models import TokenFamily
 from medimgr.lib.request_address import address_of
 from medimgr.lib.tokens import ACCESS_SECONDS, Claims, Kind, bound_to, claims_from, issue
@@ -95,12 +96,9 @@ def pair(access: Claims, refresh: Claims, keys: tuple[str, ...]) -> Pair:
 
 
 def _refusal(request: HttpRequest) -> LoginRefused | TooManyLogins:
-    # django-axes leaves its verdict on the request.
-    if getattr(request, "axes_locked_out", False):
-        from axes.helpers import get_cool_off  # wants its app to be installed
-
-        cool_off = get_cool_off(request)
-        return TooManyLogins(cool_off.total_seconds() if cool_off else 0)
+    shut = shut_for_seconds(request)
+    if shut:
+        return TooManyLogins(shut)
     return LoginRefused(
         "No staff account has this name and this password. After too many wrong ones the door stays shut for "
         "a while."

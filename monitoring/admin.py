@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 
-from medimgr.lib.access import may
+from medimgr.lib.access import in_sight, may
 from medimgr.lib.admin_classes import TabularInline
 from monitoring import declared
 from monitoring.actions import Verb
@@ -39,13 +39,16 @@ class DependencyInline(TabularInline[Dependency, Service]):
     verbose_name_plural = "needs"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Dependency]:
-        """Return the rows with both of their services."""
-        return super().get_queryset(request).select_related("service", "needs")
+        """Return the rows with both of their services, as far as the user may look at both."""
+        rows = Dependency.objects.visible_to(request.user).select_related("service", "needs")
+        return rows.order_by(*self.get_ordering(request))
 
     def formfield_for_foreignkey(
         self, db_field: ForeignKey[Any, Any], request: HttpRequest, **options: Any
     ) -> Any:
         """Return the field with its choices read once, not once per row."""
+        if db_field.name == "needs":
+            options["queryset"] = Service.objects.visible_to(request.user)
         field = super().formfield_for_foreignkey(db_field, request, **options)
         if field is not None and db_field.name == "needs":
             field.choices = list(field.choices)  # type: ignore[arg-type]
@@ -98,7 +101,8 @@ class ServiceAdmin(ImportingServices):
     def save_model(self, request: HttpRequest, obj: Service, form: Any, change: bool) -> None:
         """Save, and tell which of its ports other services of its node declare too. One query for that."""
         super().save_model(request, obj, form, change)
-        others = Service.objects.filter(node=obj.node_id, instance_of=None).exclude(pk=obj.pk)
+        seen = Service.objects.visible_to(request.user)
+        others = seen.filter(node=obj.node_id, instance_of=None).exclude(pk=obj.pk)
         for words in shared_ports(obj, {other.key: other for other in others}) if obj.ports else ():
             self.message_user(request, words, messages.WARNING)
 
@@ -256,7 +260,8 @@ class ServiceAdmin(ImportingServices):
             .exclude(service__instance_of__isnull=False)  # those follow what they are copies of
         )
         protected = [
-            f"{row.service.name} needs {row.needs.name}: remove that dependency first."
+            f"{row.service.name if in_sight(request.user, row.service) else 'Another service'} needs "
+            f"{row.needs.name}: remove that dependency first."
             for row in blocking.select_related("service", "needs")
         ]
         counts = {

@@ -12,8 +12,8 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
 
-from medimgr.lib.access import may
-from medimgr.lib.admin_classes import ModelAdmin
+from medimgr.lib.access import may_everywhere
+from medimgr.lib.admin_classes import ScopedAdmin
 from monitoring.import_requests import import_sent, request_restarts
 from monitoring.importers import telling
 from monitoring.importers.faults import ImportProblem
@@ -55,7 +55,7 @@ class ImportForm(forms.Form):
     restart = forms.BooleanField(required=False, label="Restart what needs it to apply")
 
 
-class ImportingServices(ModelAdmin[Service]):
+class ImportingServices(ScopedAdmin[Service]):
     """Adds the page to the services' admin."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -63,9 +63,19 @@ class ImportingServices(ModelAdmin[Service]):
         view = self.admin_site.admin_view(self.import_view)
         return [path("import/", view, name="monitoring_service_import"), *super().get_urls()]
 
+    def may_import(self, request: HttpRequest) -> bool:
+        """Return whether the user may add and change every service that there is or could be."""
+        return all(may_everywhere(request.user, verb, Service) for verb in ("add", "change"))
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Show the list, with a link to the page for who may import."""
+        return super().changelist_view(
+            request, {**(extra_context or {}), "may_import": self.may_import(request)}
+        )
+
     def import_view(self, request: HttpRequest) -> HttpResponse:
         """Show the form; on a POST the difference; on one that confirms, import and go to the list."""
-        if not (self.has_add_permission(request) and self.has_change_permission(request)):
+        if not self.may_import(request):
             raise PermissionDenied
         form = ImportForm(request.POST if request.method == "POST" else None)
         context: dict[str, Any] = {
@@ -74,7 +84,7 @@ class ImportingServices(ModelAdmin[Service]):
             "opts": self.opts,
             "media": self.media,
             "form": form,
-            "may_restart": may(request.user, "restart", Service),
+            "may_restart": may_everywhere(request.user, "restart", Service),
         }
         if request.method == "POST" and form.is_valid():
             answer = self._import(request, form, context)
@@ -116,7 +126,7 @@ class ImportingServices(ModelAdmin[Service]):
         self.message_user(request, telling.summary(done.changes, dry_run=False), messages.SUCCESS)
         if not done.to_restart:
             return
-        if restart and may(request.user, "restart", Service):
+        if restart and may_everywhere(request.user, "restart", Service):
             batch = request_restarts(done, requester_of(request, "admin"))
             keys = ", ".join(operation.target_key for operation in batch.operations)
             if keys:

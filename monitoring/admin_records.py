@@ -3,14 +3,15 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
+from medimgr.lib.access import scope_of
 from medimgr.lib.admin_classes import ModelAdmin, RecordAdmin
-from monitoring.models import Node, Run, Transition
+from monitoring.models import Node, Run, Service, Transition
 
 
 @admin.register(Node)
@@ -64,8 +65,12 @@ class NodeAdmin(RecordAdmin[Node]):
             obj.save(update_fields=form.changed_data)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Node]:
-        """Return the nodes with the number of their services, in one query."""
-        return super().get_queryset(request).annotate(declared=Count("services"))
+        """Return the nodes with the numbers of their services that the user may look at, in one query."""
+        rows = super().get_queryset(request)
+        if not scope_of(request.user).hides_something:
+            return rows.annotate(declared=Count("services"))
+        seen = Service.objects.visible_to(request.user).values("pk")
+        return rows.annotate(declared=Count("services", filter=Q(services__in=seen)))
 
     @admin.display(boolean=True)
     def supervised(self, node: Node) -> bool:

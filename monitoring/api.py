@@ -9,7 +9,7 @@ from django.utils import timezone
 from ninja import Query, Router
 from ninja.responses import Status as Answer
 
-from medimgr.lib.access import demand
+from medimgr.lib.access import Person, demand
 from medimgr.lib.api_parameters import IdempotencyKey, Page, Text
 from medimgr.lib.units import clock
 from monitoring import declared, schemas
@@ -34,12 +34,15 @@ PERMISSION_OF_VERB: dict[Verb, str] = {
 }
 
 
-def service_called(key: str) -> Service:
-    """Return the service with its node and status. Raises UnknownService. One query."""
+def service_called(key: str, user: Person) -> Service:
+    """Return the service with its node and status, if ``user`` may know of it.
+
+    Raises UnknownService. One query, and those for the user's scope.
+    """
     # PostgreSQL refuses a NUL in a comparison; no key holds one anyway.
-    rows = Service.objects.none() if "\0" in key else Service.objects.select_related("node", "status")
+    rows = Service.objects.none() if "\0" in key else Service.objects.visible_to(user)
     try:
-        return rows.get(key=key)
+        return rows.select_related("node", "status").get(key=key)
     except Service.DoesNotExist:
         raise UnknownService(
             f"There is no service with the key {key!r}. GET /api/services lists them."
@@ -55,7 +58,7 @@ def list_services(request: HttpRequest, wanted: Query[schemas.ServiceFilter]) ->
         rows = rows.filter(group=wanted.group)
     if wanted.node is not None:
         rows = rows.on(wanted.node)
-    snapshot = services_snapshot(rows)
+    snapshot = services_snapshot(rows, user=request.user)
     # The state that is shown can differ from the stored one (UNKNOWN), so it is filtered here.
     items = [
         item
@@ -73,7 +76,8 @@ def act_on_many(
     """Each service gets an operation or a refusal with its reason; one that is busy holds up no other."""
     demand(request.user, PERMISSION_OF_VERB[asked.action], Service)
     keys = list(dict.fromkeys(asked.services))
-    found = Service.objects.select_related("node", "status").in_bulk(keys, field_name="key")
+    seen = Service.objects.visible_to(request.user).select_related("node", "status")
+    found = seen.in_bulk(keys, field_name="key")
     outcome = request_actions(
         (found[key] for key in keys if key in found),
         asked.action,
@@ -101,8 +105,8 @@ def _refusal(refusal: Refusal) -> dict[str, str]:
 def one_service(request: HttpRequest, key: str) -> dict[str, Any]:
     """What the list says about it. Six queries."""
     demand(request.user, "view", Service)
-    service = service_called(key)
-    snapshot = services_snapshot(Service.objects.filter(pk=service.pk))
+    service = service_called(key, request.user)
+    snapshot = services_snapshot(Service.objects.filter(pk=service.pk), user=request.user)
     if not snapshot["items"]:
         raise UnknownService(f"The service {key!r} has just been deleted.")
     return {
@@ -116,7 +120,7 @@ def one_service(request: HttpRequest, key: str) -> dict[str, Any]:
 def history(request: HttpRequest, key: str, page: Query[Page]) -> dict[str, Any]:
     """Newest first. Three queries."""
     demand(request.user, "view", Service)
-    rows = Transition.objects.filter(service=service_called(key))
+    rows = Transition.objects.filter(service=service_called(key, request.user))
     return {"count": rows.count(), "items": [row.public() for row in page.cut(rows)]}
 
 
@@ -129,7 +133,7 @@ def _accept(
 ) -> Answer[dict[str, Any]]:
     demand(request.user, PERMISSION_OF_VERB[verb], Service)
     operation = request_action(
-        service_called(key),
+        service_called(key, request.user),
         verb,
         requester_of(request, "api"),
         force=isinstance(asked, schemas.StopAsked) and asked.force,
@@ -177,7 +181,9 @@ def restart(
 def scale_service(request: HttpRequest, key: str, asked: schemas.ScaleAsked) -> dict[str, Any]:
     """The declaration changes at once; its supervisor starts and stops what came and went."""
     demand(request.user, "change", Service)
-    scaled = scale(service_called(key).key, asked.instances)
+    service = service_called(key, request.user)
+    demand(request.user, "change", service)
+    scaled = scale(service.key, asked.instances)
     return {
         "service": scaled.service.key,
         "instances": scaled.service.instances,
@@ -213,7 +219,7 @@ def status(request: HttpRequest, node: Text = "") -> dict[str, Any]:
         "uptime": clock((now - started).total_seconds() if started else 0),
         "services": {
             item["key"]: _in_a_few_words(item, now)
-            for item in services_snapshot(Service.objects.all().on(name))["items"]
+            for item in services_snapshot(Service.objects.on(name), user=request.user)["items"]
         },
     }
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+from medimgr.lib.access import Person, scope_of
+from medimgr.lib.scope import group_label
 from monitoring.declaration import cycle, default_success_codes, dependency_faults
 from monitoring.form_fields import (
     CommandField,
@@ -84,6 +86,9 @@ class ServiceForm(ServiceModelForm):
     post_stop_command = _hook("Runs once nothing is left of it, however it ended.")
     health_command = _hook("For exec: healthy where this command ends with 0; its output is told.")
 
+    asking: Person | None = None
+    """Who fills it in; None: nobody who is limited to some groups."""
+
     class Meta:
         model = Service
         exclude = ()
@@ -97,6 +102,15 @@ class ServiceForm(ServiceModelForm):
             "log_keep": "Archives kept",
             "log_stderr_apart": "Standard error apart",
         }
+
+    def clean_group(self) -> str:
+        """Refuse a group in which the service would be out of the reach of who declares it."""
+        group = str(self.cleaned_data["group"])
+        if self.asking is not None and not scope_of(self.asking).reaches(group_label(group)):
+            raise ValidationError(
+                "Your account is limited to certain groups, and this is none of them. Choose one of yours."
+            )
+        return group
 
     def add_error(self, field: str | None, error: Any) -> None:
         """Add an error, unless the field already says what is wrong with it.

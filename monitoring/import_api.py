@@ -9,7 +9,7 @@ from ninja.errors import ValidationError
 from pydantic import BaseModel, Field
 from pydantic import ValidationError as Invalid
 
-from medimgr.lib.access import demand
+from medimgr.lib.access import demand_everywhere
 from medimgr.lib.api_parameters import Text
 from medimgr.lib.problems import Problem
 from monitoring.actions import Refusal
@@ -112,11 +112,11 @@ def import_services(request: HttpRequest, query: Query[ImportAsked]) -> dict[str
     Formats: TOML, supervisord.conf, Procfile, PM2's ecosystem as JSON, systemd units. Other files that these
     name are not read here.
     """
-    demand(request.user, "add", Service)
-    demand(request.user, "change", Service)
+    demand_everywhere(request.user, "add", Service)
+    demand_everywhere(request.user, "change", Service)
     asked = _asked(request)
     if asked.restart:
-        demand(request.user, "restart", Service)
+        demand_everywhere(request.user, "restart", Service)
     done = import_sent(
         _sources(request, asked),
         asked.format,

@@ -16,6 +16,14 @@ from monitoring.models import Service
 router = Router(tags=["services"])
 
 
+def _readable(request: HttpRequest, key: str) -> Service:
+    """Return the service if the user may read its log. Raises NotAllowed, UnknownService, OutOfReach."""
+    demand(request.user, "tail", Service)
+    service = service_called(key, request.user)
+    demand(request.user, "tail", service)
+    return service
+
+
 @router.get("/{key}/log", response=schemas.LogFound | schemas.LogShape, summary="Its log")
 def log(request: HttpRequest, key: str, wanted: Query[schemas.LogQuery]) -> HttpResponseBase | dict[str, Any]:
     """The last lines; what came after an offset; what is around one; or which lines hold a text.
@@ -23,8 +31,7 @@ def log(request: HttpRequest, key: str, wanted: Query[schemas.LogQuery]) -> Http
     Plain text is searched for in up to 512 MiB, for up to four seconds. A regular expression sees the first
     4 KiB of each line, and runs in a process of its own that is ended once it takes too long.
     """
-    demand(request.user, "tail", Service)
-    service = service_called(key)
+    service = _readable(request, key)
     if wanted.download:
         return download(service, wanted.stream)
     if wanted.search is not None:
@@ -49,16 +56,14 @@ def log(request: HttpRequest, key: str, wanted: Query[schemas.LogQuery]) -> Http
 )
 def archives(request: HttpRequest, key: str, wanted: Query[schemas.StreamQuery]) -> dict[str, Any]:
     """The archives with sizes and times, the newest first."""
-    demand(request.user, "tail", Service)
-    return log_pages.archives(service_called(key), wanted.stream)
+    return log_pages.archives(_readable(request, key), wanted.stream)
 
 
 @router.get("/{key}/log/download", summary="A range of its log as a file")
 def download_range(request: HttpRequest, key: str, wanted: Query[schemas.DownloadQuery]) -> HttpResponseBase:
     """Text, as an attachment, from archives and the live log: exactly the bytes that the service wrote."""
-    demand(request.user, "tail", Service)
     return download(
-        service_called(key),
+        _readable(request, key),
         wanted.stream,
         begin=wanted.begin,
         end=wanted.end,

@@ -11,13 +11,19 @@ from django.utils import timezone
 
 from medimgr.events.log import last_event_id
 from medimgr.events.models import Tick
+from medimgr.lib.access import Person
 from monitoring.models import Dependency, Node, Service, ServiceQuerySet
 from monitoring.states import State
 from operations.models import Operation
 
 
-def services_snapshot(services: ServiceQuerySet | None = None) -> dict[str, Any]:
+def services_snapshot(
+    services: ServiceQuerySet | None = None, *, user: Person | None = None
+) -> dict[str, Any]:
     """Return ``{count, items, nodes, last_event_id}`` in six queries, however many services there are.
+
+    Of ``services`` (None: of all) those that ``user`` may look at; None is a command, which sees all. A
+    user's scope is one query more, and three for who is limited.
 
     An item is ``Service.public()`` with ``cpu_percent``, ``memory_mb`` (None where nothing runs or is
     measured), ``operation`` (the active operation's public shape, or None) and ``needs`` (the keys of
@@ -33,17 +39,19 @@ def services_snapshot(services: ServiceQuerySet | None = None) -> dict[str, Any]
             figures.update(tick.data)
     operations = {
         operation.target_key: operation.public()
-        for operation in Operation.objects.active().filter(target_type="service")
+        for operation in Operation.objects.active().filter(target_type="service").visible_to(user)
     }
     needs: dict[str, list[str]] = defaultdict(list)
-    pairs = Dependency.objects.values_list("service__key", "needs__key").order_by(
-        "service__key", "needs__key"
+    pairs = (
+        Dependency.objects.visible_to(user)
+        .values_list("service__key", "needs__key")
+        .order_by("service__key", "needs__key")
     )
     for service_key, needed_key in pairs:
         needs[service_key].append(needed_key)
     rows = services if services is not None else Service.objects.all()
     items = []
-    for service in rows.for_display():
+    for service in rows.visible_to(user).for_display():
         item = service.public()
         cpu_and_memory = figures.get(service.key) if service.status.pid else None
         item["cpu_percent"], item["memory_mb"] = cpu_and_memory or (None, None)

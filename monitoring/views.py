@@ -58,7 +58,7 @@ OPERATIONS_LENGTH = 8
 @staff_page("view", Service)
 def services(request: HttpRequest) -> HttpResponse:
     """Show all services. The same number of queries however many there are."""
-    snapshot = services_snapshot()
+    snapshot = services_snapshot(user=request.user)
     items = snapshot["items"]
     wrong = troubles(items)
     show = request.GET.get("show", "all")
@@ -105,14 +105,14 @@ def service(request: HttpRequest, key: str) -> HttpResponse:
     """Show one service: what it does, its log, its history and its declaration. Raises Http404."""
     if "\0" in key:  # PostgreSQL refuses it in a comparison
         raise Http404
-    row = get_object_or_404(Service.objects.for_display(), key=key)
+    row = get_object_or_404(Service.objects.visible_to(request.user).for_display(), key=key)
     neighbours = Q(service=row) | Q(needs=row)
     pairs = Dependency.objects.filter(neighbours).values_list("service_id", "needs_id")
     copies = Service.objects.filter(
         Q(instance_of=row.instance_of_id or row.pk) | Q(pk=row.instance_of_id or row.pk)
     )
     around = {pk for pair in pairs for pk in pair} | set(copies.values_list("pk", flat=True))
-    snapshot = services_snapshot(Service.objects.filter(pk__in=around))
+    snapshot = services_snapshot(Service.objects.filter(pk__in=around), user=request.user)
     item = next((item for item in snapshot["items"] if item["key"] == key), None)
     if item is None:
         raise Http404(f"The service {key} has just been deleted.")
@@ -147,8 +147,8 @@ def service(request: HttpRequest, key: str) -> HttpResponse:
         "operations": [operation_rows.row(one) for one in asked],
         "blank_operation": operation_rows.BLANK,
         "trouble_count": len(wrong),
-        "may_change": may(request.user, "change", Service),
-        "may_tail": may(request.user, "tail", Service),
+        "may_change": may(request.user, "change", row),
+        "may_tail": may(request.user, "tail", row),
         "page_data": {
             "snapshot": snapshot,
             "service": key,

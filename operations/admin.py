@@ -65,12 +65,12 @@ class OperationAdmin(PurgingOperations):
 
     def get_search_results(
         self,
-        request: HttpRequest,  # noqa: ARG002
+        request: HttpRequest,
         queryset: QuerySet[Operation],
         search_term: str,
     ) -> tuple[QuerySet[Operation], bool]:
         """Return what is found, each once. A few bounded queries for each word."""
-        return found(queryset, search_term.replace("\0", "")), False
+        return found(queryset, search_term.replace("\0", ""), request.user), False
 
     @admin.display
     def target(self, operation: Operation) -> str:

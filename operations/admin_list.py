@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import cached_property
 
+from medimgr.lib.access import Person, scope_of
 from operations import registry, words
 from operations.models import Operation, OperationQuerySet
 from operations.selection import COUNTED, edge_of, first_id_since, last_id_until
@@ -83,6 +84,8 @@ class OperationList(ChangeList):
 
     bounded = False
     """Whether only the newest were looked through."""
+    limited = False
+    """Whether who asks may not look at all of them: no index serves labels."""
 
     def get_ordering(self, request: HttpRequest, queryset: Any) -> list[Any]:  # noqa: ARG002
         """Return by id, which is by age."""
@@ -90,6 +93,7 @@ class OperationList(ChangeList):
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
         """Return what fits the filters, bounded by ids so that no database reads much more than that."""
+        self.limited = scope_of(request.user).hides_something
         try:
             rows = super().get_queryset(request, exclude_parameters)
         except (ValueError, OverflowError) as error:  # Django's own reckoning past the year 9999
@@ -123,7 +127,7 @@ class OperationList(ChangeList):
 
     def _conditions(self) -> tuple[list[Q], int]:
         """Return the conditions that an index serves, and how many others there are."""
-        conditions, others = [], 0
+        conditions, others = [], int(self.limited)
         for name, values in self.get_filters_params().items():
             if name in {"status", "kind"} and values[-1:] != [""]:
                 conditions.append(Q(**{name: values[-1]}))
@@ -171,6 +175,8 @@ class OperationList(ChangeList):
 
         Two small queries, however many operations there are; a date may turn out to have none.
         """
+        if self.limited:  # the first and the last may be somebody else's
+            return {"show": False}
         by_time = Operation.objects.order_by("created_at").values_list("created_at", flat=True)
         ends = [by_time.first(), by_time.last()]
         first, last = (timezone.localtime(end) for end in ends if end) if all(ends) else (None, None)
@@ -234,16 +240,19 @@ class OperationList(ChangeList):
         return {"link": self.get_query_string(named, ["created_at__"]), "title": title}
 
 
-def found(rows: Any, term: str) -> Any:
-    """Return those of ``rows`` that a search finds, each word on its own.
+def found(rows: Any, term: str, user: Person) -> Any:
+    """Return those of ``rows`` that a search by ``user`` finds, each word on its own.
 
     A word is the number of an operation, its target with or without the type, who asked, the id of a batch or
-    an error code as a whole: up to FOUND of each. Or it is a part of the reason of one of the newest.
+    an error code as a whole: up to FOUND of each. Or it is a part of the reason of one of the newest. For who
+    may not look at all operations, all of that is looked for among the newest.
     """
     for word in term.split():
         newest = Operation.objects.order_by("-pk")
         edge = edge_of(newest)
         latest = newest.filter(pk__gte=edge) if edge is not None else newest
+        if scope_of(user).hides_something:
+            newest = latest = latest.visible_to(user)
         looks: list[OperationQuerySet] = [
             newest.filter(requester=word),
             newest.filter(Q(batch=word) & ~Q(batch="")),

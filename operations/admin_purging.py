@@ -12,7 +12,7 @@ from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
 from django.utils.html import format_html
 
-from medimgr.lib.access import may
+from medimgr.lib.access import may_everywhere
 from medimgr.lib.admin_classes import RecordAdmin
 from medimgr.lib.problems import Problem
 from operations.models import Operation
@@ -58,7 +58,7 @@ class PurgingOperations(RecordAdmin[Operation]):
 
     def has_purge_permission(self, request: HttpRequest) -> bool:
         """Return whether the user may delete finished operations."""
-        return may(request.user, "purge", Operation)
+        return may_everywhere(request.user, "purge", Operation)
 
     @admin.action(permissions=["purge"], description="Delete finished operations by age…")
     def purge(self, request: HttpRequest, selected: QuerySet[Operation]) -> HttpResponse:  # noqa: ARG002

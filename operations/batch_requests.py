@@ -17,8 +17,8 @@ from django.db.models import Model
 from django.utils import timezone
 
 from medimgr.events.log import publish_all
-from medimgr.lib.access import OutOfReach
 from medimgr.lib.problems import Problem
+from medimgr.lib.refusals import OutOfReach
 from operations import intake, registry
 from operations.batches import close_if_complete, count_ends, fact, operations_of
 from operations.exceptions import KeyReused, OperationGone

@@ -5,7 +5,7 @@ from django.shortcuts import render
 
 from medimgr.events import topics
 from medimgr.events.log import last_event_id
-from medimgr.lib.access import may
+from medimgr.lib.access import may, may_everywhere
 from medimgr.lib.staff_page import staff_page
 from operations.chore_rows import attention, chore_rows
 from operations.models import ChoreRun, Operation
@@ -22,7 +22,7 @@ def chores(request: HttpRequest) -> HttpResponse:
         "place": "operations",
         "rows": rows,
         "attention": attention(rows),
-        "may_purge": may(request.user, "purge", Operation),
+        "may_purge": may_everywhere(request.user, "purge", Operation),
         "page_data": {
             "last_event_id": event_id,
             "topics": sorted(topics.visible(request.user, ["connection"])),

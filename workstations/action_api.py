@@ -57,7 +57,7 @@ def _accept(
 ) -> Answer[dict[str, Any]]:
     demand(request.user, RIGHT_OF_VERB[verb], Workstation)
     operation = request_action(
-        workstation_called(workstation_id),
+        workstation_called(workstation_id, request.user),
         verb,
         requester_of(request, "api"),
         parameters=parameters,
@@ -72,7 +72,7 @@ def _accept_many(
 ) -> Answer[dict[str, Any]]:
     demand(request.user, RIGHT_OF_VERB[verb], Workstation)
     outcome = request_actions(
-        chosen_workstations(ids=asked.workstations, tag=asked.tag),
+        chosen_workstations(ids=asked.workstations, tag=asked.tag, user=request.user),
         verb,
         requester_of(request, "api"),
         reason=asked.reason,

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar, get_args
 
+from medimgr.lib.access import Person
 from operations.batch_requests import Asked, Refusal, Wanted, request_batch
 from operations.exceptions import BadParameters
 from operations.intake import request_operation
@@ -68,17 +69,19 @@ class Chosen(Generic[M]):
 
 
 def chosen_workstations(
-    *, ids: Collection[int | str] | None = None, tag: str | None = None
+    *, ids: Collection[int | str] | None = None, tag: str | None = None, user: Person | None = None
 ) -> Chosen[Workstation]:
-    """Return the workstations with these ids, or those with ``tag``. At most two queries.
+    """Return the workstations with these ids, or those with ``tag``, that ``user`` may know of.
+
+    None is a command, which knows all. At most two queries, and those for the user's scope.
 
     Raises BadParameters unless just one of the two is given, and where nothing has the tag.
     """
     _one_given(ids=ids, tag=tag)
     if ids is not None:
-        rows = Workstation.objects.in_bulk(_numbers(ids))
+        rows = Workstation.objects.visible_to(user).in_bulk(_numbers(ids))
         return Chosen([*rows.values()], _strangers(ids, rows))
-    return Chosen(list(Workstation.objects.filter(pk__in=_tagged(str(tag)))))
+    return Chosen(list(Workstation.objects.filter(pk__in=_tagged(str(tag), user))))
 
 
 def chosen_emulators(
@@ -86,23 +89,25 @@ def chosen_emulators(
     ids: Collection[int | str] | None = None,
     tag: str | None = None,
     workstation: int | str | None = None,
+    user: Person | None = None,
 ) -> Chosen[Emulator]:
     """Return the emulators with these ids, or all on a workstation, or on all workstations with ``tag``.
 
-    As they were last read. At most two queries. Raises BadParameters unless just one is given, or
+    As they were last read, and as far as ``user`` may know of them; None is a command, which knows all. At
+    most two queries, and those for the user's scope. Raises BadParameters unless just one is given, or
     where nothing has the tag; UnknownWorkstation.
     """
     _one_given(ids=ids, tag=tag, workstation=workstation)
-    rows = Emulator.objects.select_related("workstation")
+    rows = Emulator.objects.visible_to(user).select_related("workstation")
     if ids is not None:
         found = rows.in_bulk(_numbers(ids))
         return Chosen([*found.values()], _strangers(ids, found))
     if workstation is not None:
-        machine = Workstation.objects.filter(pk__in=_numbers([workstation])).first()
+        machine = Workstation.objects.visible_to(user).filter(pk__in=_numbers([workstation])).first()
         if machine is None:
             raise UnknownWorkstation(f"There is no workstation {workstation}.")
         return Chosen(list(rows.filter(workstation=machine)))
-    return Chosen(list(rows.filter(workstation__in=_tagged(str(tag)))))
+    return Chosen(list(rows.filter(workstation__in=_tagged(str(tag), user))))
 
 
 def request_actions(
@@ -159,8 +164,8 @@ def _strangers(ids: Iterable[int | str], known: Mapping[int, Any]) -> list[str]:
     return [text for text in dict.fromkeys(str(one)[:60] for one in ids) if text not in map(str, known)]
 
 
-def _tagged(tag: str) -> list[int]:
-    found = tagged(tag)
+def _tagged(tag: str, user: Person | None) -> list[int]:
+    found = tagged(tag, user)
     if not found:
         fault = f"No workstation has the tag {tag[:60]!r}."
         raise BadParameters(fault, errors={"tag": [fault]})

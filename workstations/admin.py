@@ -14,7 +14,7 @@ from django.utils.html import format_html, format_html_join
 from django.views.decorators.debug import sensitive_post_parameters
 
 from medimgr.lib.access import may
-from medimgr.lib.admin_classes import ModelAdmin
+from medimgr.lib.admin_classes import ScopedAdmin
 from medimgr.lib.problems import Problem
 from medimgr.lib.sealing import unsealed
 from workstations.actions import Chosen
@@ -32,7 +32,7 @@ NOTHING = "–"
 
 
 @admin.register(Workstation)
-class WorkstationAdmin(ModelAdmin[Workstation]):
+class WorkstationAdmin(ScopedAdmin[Workstation]):
     """What is declared of each workstation, and what the last look at it said."""
 
     form = WorkstationForm
@@ -140,10 +140,14 @@ class WorkstationAdmin(ModelAdmin[Workstation]):
             self.message_user(request, problem.detail, messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
 
-    def save_model(self, request: HttpRequest, obj: Workstation, form: Any, change: bool) -> None:  # noqa: ARG002
+    def save_model(self, request: HttpRequest, obj: Workstation, form: Any, change: bool) -> None:
         """Write what was changed alone, as every other door does."""
         said, password = form.declared(), form.new_password()
-        stored = redeclare(obj.pk, said, password) if change else declare(said, password or "")
+        stored = (
+            redeclare(obj.pk, said, password, request.user)
+            if change
+            else declare(said, password or "", request.user)
+        )
         for field in Workstation._meta.concrete_fields:
             setattr(obj, field.attname, getattr(stored, field.attname))
         obj._state.adding = False
@@ -210,7 +214,8 @@ class WorkstationAdmin(ModelAdmin[Workstation]):
         """Return what a deletion takes along, as counts: a long history would fill the page for ever."""
         rows = list(objs)
         keys = [row.pk for row in rows]
-        lacking = {"workstation"} if not self.has_delete_permission(request) else set()
+        allowed = all(self.has_delete_permission(request, row) for row in rows)
+        lacking = set() if allowed else {"workstation"}
         counts = {
             "workstations": len(rows),
             "emulators (forgotten here, left on their machines)": Emulator.objects.filter(

@@ -17,13 +17,13 @@ class TagFilter(admin.SimpleListFilter):
     field = "pk__in"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        """Return the tags that are in use."""
-        return [(tag, tag) for tag in all_tags()]
+        """Return the tags that are in use, as far as the user may look."""
+        return [(tag, tag) for tag in all_tags(request.user)]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return those with the tag."""
         tag = self.value()
-        return queryset.filter(**{self.field: tagged(tag)}) if tag else queryset
+        return queryset.filter(**{self.field: tagged(tag, request.user)}) if tag else queryset
 
 
 class WorkstationTagFilter(TagFilter):

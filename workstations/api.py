@@ -10,7 +10,7 @@ from ninja import Query, Router
 from ninja.responses import Status as Answer
 
 from medimgr.events.log import last_event_id
-from medimgr.lib.access import demand, may
+from medimgr.lib.access import Person, demand, may
 from medimgr.lib.api_parameters import Page, RowId
 from workstations import schemas
 from workstations.declaring import declare, redeclare
@@ -22,9 +22,12 @@ router = Router(tags=["workstations"])
 _OF_THE_DETAIL = ("system", "host_check")
 
 
-def workstation_called(workstation_id: int) -> Workstation:
-    """Return the workstation. Raises UnknownWorkstation. One query."""
-    row = Workstation.objects.filter(pk=workstation_id).first()
+def workstation_called(workstation_id: int, user: Person) -> Workstation:
+    """Return the workstation if ``user`` may know of it.
+
+    Raises UnknownWorkstation. One query, and those for the user's scope.
+    """
+    row = Workstation.objects.visible_to(user).filter(pk=workstation_id).first()
     if row is None:
         raise UnknownWorkstation(
             f"There is no workstation {workstation_id}. GET /api/workstations lists them."
@@ -37,7 +40,7 @@ def list_workstations(request: HttpRequest, wanted: Query[schemas.WorkstationFil
     """By name. Four queries at most, however many there are."""
     demand(request.user, "view", Workstation)
     event_id = last_event_id()
-    rows = _filtered(wanted)
+    rows = _filtered(request, wanted)
     items = list(wanted.cut(rows))
     states = _states(request, items)
     return {
@@ -55,14 +58,16 @@ def list_workstations(request: HttpRequest, wanted: Query[schemas.WorkstationFil
 def declare_workstation(request: HttpRequest, declaration: schemas.NewWorkstation) -> Answer[dict[str, Any]]:
     """It is looked after from then on, unless ``polled`` is false."""
     demand(request.user, "add", Workstation)
-    return Answer(201, _detail(request, declare(declaration.fields(), declaration.secret() or "")))
+    return Answer(
+        201, _detail(request, declare(declaration.fields(), declaration.secret() or "", by=request.user))
+    )
 
 
 @router.get("/{workstation_id}", response=schemas.WorkstationDetail, summary="One workstation")
 def one_workstation(request: HttpRequest, workstation_id: RowId) -> dict[str, Any]:
     """With its whole declaration, what it said of itself and its last check. Never its password."""
     demand(request.user, "view", Workstation)
-    return _detail(request, workstation_called(workstation_id))
+    return _detail(request, workstation_called(workstation_id, request.user))
 
 
 @router.patch("/{workstation_id}", response=schemas.WorkstationDetail, summary="Change its declaration")
@@ -71,14 +76,17 @@ def change_workstation(
 ) -> dict[str, Any]:
     """What is not said stays as it is."""
     demand(request.user, "change", Workstation)
-    return _detail(request, redeclare(workstation_id, declaration.fields(), declaration.secret()))
+    changed = redeclare(workstation_id, declaration.fields(), declaration.secret(), by=request.user)
+    return _detail(request, changed)
 
 
 @router.delete("/{workstation_id}", response={204: None}, summary="Forget it")
 def forget_workstation(request: HttpRequest, workstation_id: RowId) -> Answer[None]:
     """With its emulators and history here. On the workstation itself nothing changes."""
     demand(request.user, "delete", Workstation)
-    workstation_called(workstation_id).delete()
+    workstation = workstation_called(workstation_id, request.user)
+    demand(request.user, "delete", workstation)
+    workstation.delete()
     return Answer(204, None)
 
 
@@ -86,7 +94,7 @@ def forget_workstation(request: HttpRequest, workstation_id: RowId) -> Answer[No
 def system_info(request: HttpRequest, workstation_id: RowId) -> dict[str, Any]:
     """As it was last read; POST reads it again."""
     demand(request.user, "view", Workstation)
-    return {"system": workstation_called(workstation_id).system}
+    return {"system": workstation_called(workstation_id, request.user).system}
 
 
 @router.get("/{workstation_id}/emulators", response=schemas.EmulatorList, summary="Its emulators")
@@ -94,7 +102,7 @@ def emulators_of(request: HttpRequest, workstation_id: RowId, page: Query[Page])
     """As its list was last read, by index. Four queries."""
     demand(request.user, "view", Emulator)
     event_id = last_event_id()
-    rows = workstation_called(workstation_id).emulators.all()
+    rows = workstation_called(workstation_id, request.user).emulators.all()
     items = [row.public() for row in page.cut(rows)]
     return {"count": rows.count(), "items": items, "last_event_id": event_id}
 
@@ -103,12 +111,12 @@ def emulators_of(request: HttpRequest, workstation_id: RowId, page: Query[Page])
 def history(request: HttpRequest, workstation_id: RowId, page: Query[Page]) -> dict[str, Any]:
     """Of it and its emulators, newest first. Three queries."""
     demand(request.user, "view", Change)
-    rows = workstation_called(workstation_id).changes.all()
+    rows = workstation_called(workstation_id, request.user).changes.all()
     return {"count": rows.count(), "items": [row.public() for row in page.cut(rows)]}
 
 
-def _filtered(wanted: schemas.WorkstationFilter) -> Any:
-    rows = Workstation.objects.defer("ca_certificates", "password_sealed")
+def _filtered(request: HttpRequest, wanted: schemas.WorkstationFilter) -> Any:
+    rows = Workstation.objects.visible_to(request.user).defer("ca_certificates", "password_sealed")
     if wanted.status is not None:
         rows = rows.filter(status=wanted.status)
     if wanted.polled is not None:
@@ -116,7 +124,7 @@ def _filtered(wanted: schemas.WorkstationFilter) -> Any:
     if wanted.search:
         rows = rows.filter(Q(name__icontains=wanted.search) | Q(host__icontains=wanted.search))
     if wanted.tag:
-        rows = rows.filter(pk__in=tagged(wanted.tag))
+        rows = rows.filter(pk__in=tagged(wanted.tag, request.user))
     return rows
 
 

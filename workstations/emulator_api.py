@@ -7,7 +7,7 @@ from ninja import Query, Router
 from ninja.responses import Status as Answer
 
 from medimgr.events.log import last_event_id
-from medimgr.lib.access import demand
+from medimgr.lib.access import Person, demand
 from medimgr.lib.api_parameters import IdempotencyKey, Page, RowId
 from operations.request_origin import requester_of
 from operations.schemas import OperationAnswer
@@ -39,9 +39,13 @@ RIGHT_OF_VERB: dict[EmulatorVerb, str] = {
 }
 
 
-def emulator_called(emulator_id: int) -> Emulator:
-    """Return the emulator with its workstation. Raises UnknownEmulator. One query."""
-    row = Emulator.objects.select_related("workstation").filter(pk=emulator_id).first()
+def emulator_called(emulator_id: int, user: Person) -> Emulator:
+    """Return the emulator with its workstation, if ``user`` may know of it.
+
+    Raises UnknownEmulator. One query, and those for the user's scope.
+    """
+    rows = Emulator.objects.visible_to(user).select_related("workstation")
+    row = rows.filter(pk=emulator_id).first()
     if row is None:
         raise UnknownEmulator(f"There is no emulator {emulator_id}. GET /api/emulators lists them.")
     return row
@@ -52,7 +56,7 @@ def list_emulators(request: HttpRequest, wanted: Query[schemas.EmulatorFilter]) 
     """As their workstations' lists were last read. Four queries at most, however many there are."""
     demand(request.user, "view", Emulator)
     event_id = last_event_id()
-    rows = Emulator.objects.all()
+    rows = Emulator.objects.visible_to(request.user)
     if wanted.workstation is not None:
         rows = rows.filter(workstation=wanted.workstation)
     if wanted.state is not None:
@@ -60,7 +64,7 @@ def list_emulators(request: HttpRequest, wanted: Query[schemas.EmulatorFilter]) 
     if wanted.search:
         rows = rows.filter(title__icontains=wanted.search)
     if wanted.tag:
-        rows = rows.filter(workstation__in=tagged(wanted.tag))
+        rows = rows.filter(workstation__in=tagged(wanted.tag, request.user))
     items = [row.public() for row in wanted.cut(rows)]
     return {"count": rows.count(), "items": items, "last_event_id": event_id}
 
@@ -70,7 +74,9 @@ def _accept_many(
 ) -> Answer[dict[str, Any]]:
     demand(request.user, RIGHT_OF_VERB[verb], Emulator)
     outcome = request_actions(
-        chosen_emulators(ids=asked.emulators, tag=asked.tag, workstation=asked.workstation),
+        chosen_emulators(
+            ids=asked.emulators, tag=asked.tag, workstation=asked.workstation, user=request.user
+        ),
         verb,
         requester_of(request, "api"),
         reason=asked.reason,
@@ -107,14 +113,14 @@ def restart_many(
 def one_emulator(request: HttpRequest, emulator_id: RowId) -> dict[str, Any]:
     """As its workstation's list was last read. One query."""
     demand(request.user, "view", Emulator)
-    return emulator_called(emulator_id).public()
+    return emulator_called(emulator_id, request.user).public()
 
 
 @router.get("/{emulator_id}/history", response=schemas.History, summary="What has changed of it")
 def history(request: HttpRequest, emulator_id: RowId, page: Query[Page]) -> dict[str, Any]:
     """Newest first: all that was seen at its index, which another emulator may have had before. 3 queries."""
     demand(request.user, "view", Change)
-    emulator = emulator_called(emulator_id)
+    emulator = emulator_called(emulator_id, request.user)
     rows = Change.objects.filter(workstation=emulator.workstation_id, index=emulator.index)
     return {"count": rows.count(), "items": [row.public() for row in page.cut(rows)]}
 
@@ -129,7 +135,7 @@ def _accept(
 ) -> Answer[dict[str, Any]]:
     demand(request.user, RIGHT_OF_VERB[verb], Emulator)
     operation = request_action(
-        emulator_called(emulator_id),
+        emulator_called(emulator_id, request.user),
         verb,
         requester_of(request, "api"),
         parameters=parameters,

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router
 from pydantic import BaseModel, Field
 
-from medimgr.lib.access import demand, may
+from medimgr.lib.access import demand, demand_everywhere, may_everywhere
 from medimgr.lib.api_parameters import Text
 from medimgr.lib.problems import Problem
 from workstations.fleet_file import reading
@@ -57,13 +57,15 @@ _BODY = {"requestBody": {"required": True, "content": {"text/plain": {"schema": 
 @router.post("/import", response=ImportAnswer, summary="Declare them from a file", openapi_extra=_BODY)
 def import_workstations(request: HttpRequest, dry_run: bool = False) -> dict[str, Any]:
     """The body is the file's text. All of it or nothing; workstations that it does not name stay."""
-    if not any(may(request.user, verb, Workstation) for verb in ("add", "change")):
-        demand(request.user, "add", Workstation)
+    if not any(may_everywhere(request.user, verb, Workstation) for verb in ("add", "change")):
+        demand_everywhere(request.user, "add", Workstation)
     length = request.headers.get("Content-Length", "")
     if (length.isdigit() and int(length) > LARGEST_BODY) or len(request.body) > LARGEST_BODY:
         raise TooLarge(f"The file is larger than {LARGEST_BODY // 1024} KiB. Import it in parts.")
     fleet = reading.read("the body", reading.decoded("the body", request.body))
-    done = import_fleet(fleet, dry_run=dry_run, allow=lambda verb: demand(request.user, verb, Workstation))
+    done = import_fleet(
+        fleet, dry_run=dry_run, allow=lambda verb: demand_everywhere(request.user, verb, Workstation)
+    )
     return {
         "dry_run": done.dry_run,
         "workstations": [change.public() for change in done.changes],
@@ -76,7 +78,9 @@ def import_workstations(request: HttpRequest, dry_run: bool = False) -> dict[str
 def export_workstations(request: HttpRequest, tag: Text = "") -> HttpResponse:
     """As TOML, without passwords; importing it changes nothing."""
     demand(request.user, "view", Workstation)
-    rows = Workstation.objects.filter(pk__in=tagged(tag)) if tag else Workstation.objects.all()
+    rows = Workstation.objects.visible_to(request.user)
+    if tag:
+        rows = rows.filter(pk__in=tagged(tag, request.user))
     response = HttpResponse(export_fleet(rows), content_type="application/toml; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="workstations.toml"'
     return response

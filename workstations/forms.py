@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+from medimgr.lib.access import Person, scope_of
+from medimgr.lib.scope import tag_labels
 from medimgr.lib.sealing import NoKey, sealed
 from workstations.declaring import DECLARED, duplicates
 from workstations.models import Workstation
@@ -53,6 +55,9 @@ class WorkstationForm(WorkstationModelForm):
         label="Take the stored password away", required=False, help_text="It can't be logged in to then."
     )
 
+    asking: Person | None = None
+    """Who fills it in; None: nobody who is limited to some tags."""
+
     class Meta:
         model = Workstation
         fields = DECLARED
@@ -68,6 +73,15 @@ class WorkstationForm(WorkstationModelForm):
         super().__init__(*args, **kwargs)
         if not self.instance._state.adding and "password" in self.fields:
             self.fields["password"].help_text += " Leave it empty to keep the one that is stored."
+
+    def clean_tags(self) -> list[str]:
+        """Refuse tags with which the workstation would be out of the reach of who declares it."""
+        tags: list[str] = self.cleaned_data["tags"]
+        if self.asking is not None and not scope_of(self.asking).reaches(tag_labels(tags)):
+            raise ValidationError(
+                "Your account is limited to certain tags, and none of them is here. Write one of yours."
+            )
+        return tags
 
     def clean_password(self) -> str:
         """Refuse what can't be stored, without repeating it."""
@@ -91,7 +105,7 @@ class WorkstationForm(WorkstationModelForm):
 
     def validate_unique(self) -> None:
         """Refuse what another workstation has already, and name that. Two queries."""
-        for field, texts in duplicates(self.instance).items():
+        for field, texts in duplicates(self.instance, self.asking).items():
             if field not in self.errors:
                 self.add_error(field, list(texts))
 

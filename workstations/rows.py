@@ -12,6 +12,7 @@ from typing import Any
 from django.db.models import Q
 
 from medimgr.events.log import last_event_id
+from medimgr.lib.access import Person, may
 from medimgr.lib.units import age
 from operations.models import Operation, OperationQuerySet
 from workstations import attention
@@ -25,28 +26,29 @@ OWN_PAGE = ("system", "host_check")
 NOTHING = "–"
 
 
-def fleet_snapshot(*, emulators: bool = True) -> dict[str, Any]:
-    """Return all workstations with their emulators, in four queries however many there are.
+def fleet_snapshot(user: Person) -> dict[str, Any]:
+    """Return the workstations that ``user`` may look at, with their emulators. Six queries at most.
 
     ``{count, items, emulator_fields, operations, last_event_id}``. An item is ``Workstation.public()``
     without ``OWN_PAGE``, with ``emulators`` (arrays in the order of ``emulator_fields``) and ``states``
-    (how many of its emulators are in which). ``operations`` are those under way. ``emulators`` False:
-    without any, for somebody who may not see them.
+    (how many of its emulators are in which). ``operations`` are those under way. Without emulators for
+    somebody who may not see them.
     """
     event_id = last_event_id()
     found: dict[int, list[tuple[Any, ...]]] = {}
-    if emulators:
-        for owner, *values in Emulator.objects.order_by("workstation", "index").values_list(
-            "workstation", *IN_LIST
-        ):
+    if may(user, "view", Emulator):
+        seen = Emulator.objects.visible_to(user).order_by("workstation", "index")
+        for owner, *values in seen.values_list("workstation", *IN_LIST):
             values[4] = values[4].isoformat() if values[4] else None
             found.setdefault(owner, []).append(tuple(values))
     items = []
-    for workstation in Workstation.objects.defer("ca_certificates", "password_sealed", *OWN_PAGE):
+    visible = Workstation.objects.visible_to(user)
+    for workstation in visible.defer("ca_certificates", "password_sealed", *OWN_PAGE):
         own = found.get(workstation.pk, [])
         item = _without_own_page(workstation)
         items.append(item | {"emulators": own, "states": dict(Counter(emulator[3] for emulator in own))})
-    active = Operation.objects.active().filter(target_type__in=("workstation", "emulator"))
+    active = Operation.objects.active().visible_to(user)
+    active = active.filter(target_type__in=("workstation", "emulator"))
     return {
         "count": len(items),
         "items": items,
@@ -56,15 +58,19 @@ def fleet_snapshot(*, emulators: bool = True) -> dict[str, Any]:
     }
 
 
-def workstation_snapshot(workstation: Workstation, *, emulators: bool = True) -> dict[str, Any]:
-    """Return one workstation as :func:`fleet_snapshot` does, with everything. Three queries."""
+def workstation_snapshot(workstation: Workstation, user: Person) -> dict[str, Any]:
+    """Return one workstation, which ``user`` may look at, as :func:`fleet_snapshot` does, with everything.
+
+    Three queries.
+    """
     event_id = last_event_id()
-    own = [emulator.public() for emulator in workstation.emulators.all()] if emulators else []
+    seen = workstation.emulators.all() if may(user, "view", Emulator) else Emulator.objects.none()
+    own = [emulator.public() for emulator in seen]
     item = workstation.public() | {
         "emulators": own,
         "states": dict(Counter(emulator["state"] for emulator in own)),
     }
-    active = operations_of(workstation, [emulator["id"] for emulator in own]).active()
+    active = operations_of(workstation, [emulator["id"] for emulator in own]).active().visible_to(user)
     return {
         "count": 1,
         "items": [item],

@@ -1,16 +1,23 @@
 """Workstations by their tags."""
 
+from medimgr.lib.access import Person
 from workstations.models import Workstation
 
 
-def tagged(tag: str) -> list[int]:
-    """Return the ids of the workstations with ``tag``. One query for the tags of all.
+def tagged(tag: str, user: Person | None = None) -> list[int]:
+    """Return the ids of the workstations with ``tag`` that ``user`` may look at; None, a command, sees all.
 
-    SQLite can't ask for a member of a list, and a fleet has hundreds, not millions.
+    One query for the tags of all, since SQLite can't ask for a member of a list, and a fleet has hundreds,
+    not millions; and those of ``visible_to``.
     """
-    return [pk for pk, tags in Workstation.objects.order_by("name").values_list("pk", "tags") if tag in tags]
+    rows = Workstation.objects.visible_to(user).order_by("name")
+    return [pk for pk, tags in rows.values_list("pk", "tags") if tag in tags]
 
 
-def all_tags() -> list[str]:
-    """Return every tag that is in use, in the order of the alphabet. One query."""
-    return sorted({tag for tags in Workstation.objects.values_list("tags", flat=True) for tag in tags})
+def all_tags(user: Person | None = None) -> list[str]:
+    """Return every tag of what ``user`` may look at (None: of all), in the order of the alphabet.
+
+    One query, and those of ``visible_to``.
+    """
+    rows = Workstation.objects.visible_to(user)
+    return sorted({tag for tags in rows.values_list("tags", flat=True) for tag in tags})

@@ -31,7 +31,7 @@ _LARGEST_ID = 2**63 - 1
 @staff_page("view", Workstation)
 def workstations(request: HttpRequest) -> HttpResponse:
     """Show all workstations with their emulators. The same number of queries however many there are."""
-    snapshot = rows.fleet_snapshot(emulators=may(request.user, "view", Emulator))
+    snapshot = rows.fleet_snapshot(request.user)
     selection = fleet_page.Selection.read(request.GET)
     items = snapshot["items"]
     wrong = troubles(items)
@@ -61,8 +61,8 @@ def workstations(request: HttpRequest) -> HttpResponse:
 @staff_page("view", Workstation)
 def workstation(request: HttpRequest, pk: str) -> HttpResponse:
     """Show one workstation: state, emulators, operations, system, check and history. Raises Http404."""
-    row = _found(pk)
-    snapshot = rows.workstation_snapshot(row, emulators=may(request.user, "view", Emulator))
+    row = _found(request, pk)
+    snapshot = rows.workstation_snapshot(row, request.user)
     (item,) = snapshot["items"]
     now = timezone.now()
     wrong = troubles([item])
@@ -81,7 +81,7 @@ def workstation(request: HttpRequest, pk: str) -> HttpResponse:
         "blank_operation": operation_rows.BLANK,
         "blank_batch": batch_cards.BLANK,
         "trouble_count": len(wrong),
-        "may_change": may(request.user, "change", Workstation),
+        "may_change": may(request.user, "change", row),
         "page_data": {
             "snapshot": snapshot,
             "workstation": row.pk,
@@ -98,14 +98,14 @@ def workstation(request: HttpRequest, pk: str) -> HttpResponse:
 @staff_page("view", Workstation)
 def fleet_data(request: HttpRequest) -> HttpResponse:
     """Return the snapshot of the list as JSON, for a page that has missed events."""
-    return JsonResponse(rows.fleet_snapshot(emulators=may(request.user, "view", Emulator)))
+    return JsonResponse(rows.fleet_snapshot(request.user))
 
 
 @staff_page("view", Workstation)
 def workstation_data(request: HttpRequest, pk: str) -> HttpResponse:
     """Return the snapshot of one workstation as JSON, with its newest operations. Raises Http404."""
-    row = _found(pk)
-    snapshot = rows.workstation_snapshot(row, emulators=may(request.user, "view", Emulator))
+    row = _found(request, pk)
+    snapshot = rows.workstation_snapshot(row, request.user)
     asked = _latest_operations(request, row, snapshot["items"][0])
     return JsonResponse(snapshot | {"latest": [one.public() for one in asked]})
 
@@ -113,13 +113,13 @@ def workstation_data(request: HttpRequest, pk: str) -> HttpResponse:
 @staff_page("view", Workstation)
 def workstation_panels(request: HttpRequest, pk: str) -> HttpResponse:
     """Return what of one workstation's page is read anew as a whole where it has changed. Raises Http404."""
-    return render(request, "workstations/panels.html", _panels(_found(pk)))
+    return render(request, "workstations/panels.html", _panels(_found(request, pk)))
 
 
 @staff_page("view", Emulator)
-def emulator(request: HttpRequest, pk: str) -> HttpResponse:  # noqa: ARG001
+def emulator(request: HttpRequest, pk: str) -> HttpResponse:
     """Lead to an emulator on the page of its workstation. Raises Http404."""
-    found = Emulator.objects.filter(pk=_id(pk)).only("workstation_id").first()
+    found = Emulator.objects.visible_to(request.user).filter(pk=_id(pk)).only("workstation_id").first()
     if found is None:
         raise Http404("There is no such emulator: it was deleted, or its workstation was.")
     address = reverse("workstations:workstation", args=[found.workstation_id])
@@ -135,8 +135,8 @@ def _panels(row: Workstation) -> dict[str, Any]:
     }
 
 
-def _found(pk: str) -> Workstation:
-    row = Workstation.objects.filter(pk=_id(pk)).first()
+def _found(request: HttpRequest, pk: str) -> Workstation:
+    row = Workstation.objects.visible_to(request.user).filter(pk=_id(pk)).first()
     if row is None:
         raise Http404("There is no such workstation.")
     return row
@@ -153,7 +153,7 @@ def _latest_operations(request: HttpRequest, row: Workstation, item: dict[str, A
     if not may(request.user, "view", Operation):
         return []
     every = rows.operations_of(row, [one["id"] for one in item["emulators"]])
-    return list(every.order_by("-id")[:OPERATIONS_LENGTH])
+    return list(every.visible_to(request.user).order_by("-id")[:OPERATIONS_LENGTH])
 
 
 def _page_data(request: HttpRequest) -> dict[str, Any]:

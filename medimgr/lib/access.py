@@ -13,7 +13,8 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Model
 
-from medimgr.lib.refusals import NotAllowed, OutOfReach
+from medimgr.lib.refusals import NotAllowed as NotAllowed
+from medimgr.lib.refusals import OutOfReach as OutOfReach
 from medimgr.lib.scope import EVERYTHING, Labels, Scope
 
 Person = AbstractBaseUser | AnonymousUser
@@ -136,6 +137,20 @@ def demand(user: Person, verb: str, obj: Model | type[Model]) -> None:
         raise OutOfReach(
             "Your account is limited to certain groups and tags, and this is in none of them. "
             "Ask an administrator to widen its scope."
+        )
+
+
+def demand_labels(user: Person | None, labels: Labels, field: str) -> None:
+    """Raise OutOfReach where something that is declared with ``labels`` would be out of ``user``'s reach.
+
+    ``field`` is where the labels come from. None, for commands, reaches everything. Queries the scope, once
+    per user object.
+    """
+    if user is not None and not scope_of(user).reaches(labels):
+        fault = f"With this {field} it would be out of the reach of your account."
+        raise OutOfReach(
+            f"{fault} Give it one that your account is limited to, or ask an administrator.",
+            errors={field: [fault]},
         )
 
 

@@ -3,8 +3,11 @@
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+
+from medimgr.lib.access import in_sight, may
+from medimgr.lib.scoped_rows import ScopedRows
 
 M = TypeVar("M", bound=Model)
 P = TypeVar("P", bound=Model)
@@ -25,7 +28,38 @@ else:
         """Django's, which may be written with its models: ``TabularInline[Child, Parent]``."""
 
 
-class RecordAdmin(ModelAdmin[M]):
+class ScopedAdmin(ModelAdmin[M]):
+    """For rows that belong to scopes: what is out of somebody's sight is not there, nor its names."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
+        """Return the rows that the user may look at."""
+        rows = super().get_queryset(request)
+        return rows.visible_to(request.user) if isinstance(rows, ScopedRows) else rows
+
+    def get_form(
+        self, request: HttpRequest, obj: M | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        """Return the form; it knows who fills it in as ``asking``."""
+        form: Any = super().get_form(request, obj, change=change, **kwargs)
+        form.asking = request.user  # a class of this request's own
+        return form
+
+    def has_view_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        """Return whether the user may look at rows, or at this one."""
+        return super().has_view_permission(request, obj) and (obj is None or in_sight(request.user, obj))
+
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        """Return whether the user may change rows, or this one."""
+        allowed = super().has_change_permission(request, obj)
+        return allowed and (obj is None or may(request.user, "change", obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        """Return whether the user may delete rows, or this one."""
+        allowed = super().has_delete_permission(request, obj)
+        return allowed and (obj is None or may(request.user, "delete", obj))
+
+
+class RecordAdmin(ScopedAdmin[M]):
     """For rows that medimgr itself writes: to be looked at, searched and filtered, never changed.
 
     The total of a filtered list is not counted: these tables grow.
@@ -53,4 +87,4 @@ class RecordAdmin(ModelAdmin[M]):
         return page.endswith(("_delete", "_changelist")) and not own_page
 
 
-__all__ = ["ModelAdmin", "RecordAdmin", "TabularInline"]
+__all__ = ["ModelAdmin", "RecordAdmin", "ScopedAdmin", "TabularInline"]

@@ -74,8 +74,8 @@ def test_the_list_takes_as_many_queries_for_four_as_for_one(
 ) -> None:
     client = client_of(bob)
     for query in ("?limit=1", ""):
-        # session, account, two for the permissions, and four of its own
-        with django_assert_num_queries(8):
+        # session, account, two for the permissions, one for the scope, and four of its own
+        with django_assert_num_queries(9):
             client.get(f"/api/workstations{query}")
 
 

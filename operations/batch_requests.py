@@ -7,7 +7,7 @@ would be.
 
 import contextlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,8 +17,10 @@ from django.db.models import Model
 from django.utils import timezone
 
 from medimgr.events.log import publish_all
+from medimgr.lib.access import labels_of, scope_of
 from medimgr.lib.problems import Problem
 from medimgr.lib.refusals import OutOfReach
+from medimgr.lib.scope import EVERYTHING, Labels, stored
 from operations import intake, registry
 from operations.batches import close_if_complete, count_ends, fact, operations_of
 from operations.exceptions import KeyReused, OperationGone
@@ -108,6 +110,7 @@ def request_batch(
         Batch(
             id=batch_id(requester, idempotency_key),
             kind=kind,
+            labels=stored(_reached_labels(requester, [one.target for one in targets.values()])),
             requester=pattern.requester,
             source=pattern.source,
             address=pattern.address,
@@ -153,6 +156,16 @@ def request_batch(
             _settle(batch, [*refusals, *refused])
         raise
     return _settle(batch, [*refusals, *refused])
+
+
+def _reached_labels(requester: Requester, targets: Iterable[Model]) -> Labels:
+    """Return the labels of all targets that the requester reaches: who has one of them sees the batch.
+
+    No query but those of ``labels_of``, and of the scope where it has not been read.
+    """
+    scope = EVERYTHING if requester.user is None else scope_of(requester.user)
+    found = (labels_of(target) or frozenset() for target in targets)
+    return frozenset().union(*(labels for labels in found if scope.reaches(labels)))
 
 
 def batch_id(requester: Requester, idempotency_key: str) -> str:

@@ -12,7 +12,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from medimgr.accounts.exceptions import TooManyLogins
 from medimgr.accounts.login_door import shut_for_seconds
-from medimgr.lib.access import NotAllowed, demand_staff
+from medimgr.lib.access import demand_staff
+from medimgr.lib.refusals import NotAllowed
 
 ADMIN = "/admin/"
 

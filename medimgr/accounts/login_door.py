@@ -68,7 +68,7 @@ class LoginDoor(AxesStandaloneBackend):  # type: ignore[misc]  # axes has no typ
 
         Without a request it is no door: a shell or a test asks.
         """
-        if request is None or not settings.AXES_ENABLED:
+        if request is None:
             return
         if not AxesProxyHandler.is_allowed(request, {"username": username}):
             raise AxesBackendPermissionDenied("Too many wrong logins.")

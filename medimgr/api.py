@@ -12,12 +12,15 @@ from medimgr.accounts.bearer_login import BearerLogin
 from medimgr.api_bodies import BodyParser
 from medimgr.api_problems import no_such_address, register_problem_handlers
 from medimgr.events.api import router as events
+from medimgr.events.connection_api import router as connections
 from medimgr.lib.session_login import SessionLogin
 from medimgr.lib.units import clock
 from medimgr.lib.uptime import process_uptime_seconds
 from medimgr.problem_api import ProblemAPI
 from monitoring.api import router as services
 from monitoring.api import status_router as status
+from monitoring.facts_api import exports, nodes
+from monitoring.facts_api import router as service_facts
 from monitoring.import_api import router as imports
 from monitoring.log_api import router as logs
 from operations.api import router as operations
@@ -66,13 +69,17 @@ api.add_router("", public)
 api.add_router("/auth", accounts)
 api.add_router("/status", status)
 api.add_router("/services", imports)  # before "/services/{key}"
+api.add_router("/services", exports)
 api.add_router("/services", services)
+api.add_router("/services", service_facts)
 api.add_router("/services", logs)
 api.add_router("/operations/batches", batches)  # before "/operations/{operation_id}"
 api.add_router("/operations/chores", chores)
 api.add_router("/operations", cleanup)
 api.add_router("/operations", operations)
 api.add_router("/operations", operation_logs)
+api.add_router("/nodes", nodes)
+api.add_router("/events/connections", connections)
 api.add_router("/events", events)
 api.add_router("/workstations", fleet)  # before "/workstations/{workstation_id}"
 api.add_router("/workstations", workstation_batches)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Router
+from ninja import Query, Router
 from ninja.responses import Status as Answer
 
 from medimgr.lib.access import demand
@@ -11,10 +11,24 @@ from medimgr.lib.api_parameters import IdempotencyKey
 from operations import batch_schemas
 from operations.batch_actions import called, cancel_batch, retry_batch
 from operations.batches import public
-from operations.models import Operation
+from operations.models import Batch, Operation
 from operations.request_origin import requester_of
 
 router = Router(tags=["operations"])
+
+
+@router.get("", response=batch_schemas.BatchList, summary="Batches, newest first")
+def list_batches(request: HttpRequest, wanted: Query[batch_schemas.BatchFilter]) -> dict[str, Any]:
+    """Those that are kept: they go with their operations. Two queries."""
+    demand(request.user, "view", Operation)
+    rows = Batch.objects.visible_to(request.user).order_by("-created_at", "-id")
+    if wanted.active is not None:
+        rows = rows.filter(finished_at__isnull=wanted.active)
+    if wanted.kind:
+        rows = rows.filter(kind=wanted.kind)
+    if wanted.requested_by:
+        rows = rows.filter(requester=wanted.requested_by)
+    return {"count": rows.count(), "items": [public(row) for row in wanted.cut(rows)]}
 
 
 @router.get("/{batch_id}", response=batch_schemas.BatchShape, summary="How far a batch is")

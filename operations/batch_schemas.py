@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, Field
 
+from medimgr.lib.api_parameters import Page, Text
 from operations.schemas import OperationShape
 
 
@@ -31,6 +32,21 @@ class BatchShape(BaseModel):
     refused: list[RefusedTarget] = Field(description="Not accepted to begin with; they count as done.")
     progress: str = Field(description="In words: 13/14, 1 failed.")
     url: str
+
+
+class BatchList(BaseModel):
+    """Batches, newest first."""
+
+    count: int = Field(description="How many fit the filters, on all pages of the list together.")
+    items: list[BatchShape]
+
+
+class BatchFilter(Page):
+    """Which batches are wanted; all that is given has to fit."""
+
+    active: bool | None = Field(None, description="true: something of it is still to come; false: ended.")
+    kind: Text = Field("", description="As in service.restart.")
+    requested_by: Text = ""
 
 
 class BatchAnswer(BaseModel):

@@ -18,14 +18,18 @@ from axes.handlers.proxy import AxesProxyHandler
 from axes.models import AccessAttempt
 from axes.signals import user_locked_out
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from medimgr.lib.login_limits import LoginLimits, Tries, kept_name, shut_for, source_of
 from medimgr.lib.request_address import address_of
 
 _SHUT_FOR = "medimgr_shut_for"
+UNKNOWN = "?"
+"""Begins what stands for a name that no account has. No account's name may."""
 
 
 def shut_for_seconds(request: HttpRequest) -> float:
@@ -64,7 +68,7 @@ class LoginDoor(AxesStandaloneBackend):  # type: ignore[misc]  # axes has no typ
         password: str | None = None,  # noqa: ARG002
         **credentials: Any,
     ) -> None:
-        """Count the try. Up to six queries. Raises PermissionDenied, which ends the login.
+        """Count the try. Up to seven queries. Raises PermissionDenied, which ends the login.
 
         Without a request it is no door: a shell or a test asks.
         """
@@ -92,11 +96,11 @@ class CountedLogins(AxesDatabaseHandler):  # type: ignore[misc]
         return not left
 
     def is_locked(self, request: Any, credentials: dict[str, Any] | None = None) -> bool:
-        """Return whether the door is shut. One query."""
+        """Return whether the door is shut. Two queries."""
         return bool(_shut_for(request.axes_ip_address, _name(credentials), _limits()))
 
     def get_failures(self, request: Any, credentials: dict[str, Any] | None = None) -> int:
-        """Return how many wrong logins with this name from this address count. One query."""
+        """Return how many wrong logins with this name from this address count. Two queries."""
         recent = _of(request.axes_ip_address).filter(username=_name(credentials))
         return sum(recent.values_list("failures_since_start", flat=True))
 
@@ -107,7 +111,7 @@ class CountedLogins(AxesDatabaseHandler):  # type: ignore[misc]
         request: Any = None,
         **_signal: Any,
     ) -> None:
-        """Tell axes' ``user_locked_out`` where this try, counted already, has shut the door. One query."""
+        """Tell axes' ``user_locked_out`` where this try, counted already, has shut the door. Two queries."""
         if request is None or shut_for_seconds(request):
             return
         name = _name(credentials)
@@ -126,7 +130,14 @@ class CountedLogins(AxesDatabaseHandler):  # type: ignore[misc]
 
 
 def _name(credentials: dict[str, Any] | None) -> str:
-    return kept_name((credentials or {}).get("username") or "")
+    """Return the name under which a try is counted. One query.
+
+    People type their password there now and then: of what is no account's name, only a digest is stored.
+    """
+    name = kept_name((credentials or {}).get("username") or "")
+    if get_user_model()._default_manager.filter(username=name).exists():
+        return name
+    return UNKNOWN + salted_hmac(__name__, name, algorithm="sha256").hexdigest()[:32]
 
 
 def _limits(*, beyond: int = 0) -> LoginLimits:

@@ -156,6 +156,12 @@ def test_nothing_of_the_request_is_kept_but_name_address_and_time(alice: User) -
     assert not AccessLog.objects.exists()
 
 
+def test_a_password_in_the_place_of_the_name_is_not_kept(alice: User) -> None:
+    fail(WRONG, "hunter2-of-alice")
+    assert "hunter2" not in str(vars(AccessAttempt.objects.get()))
+    assert fail(1, "hunter2-of-alice").status_code == 429, "it is counted all the same"
+
+
 def test_another_browser_is_no_new_chance(alice: User) -> None:
     for number in range(WRONG):
         log_in("page", "alice", "wrong", **{"user-agent": f"browser {number}"})

@@ -11,7 +11,7 @@ from medimgr.events.log import publish_all
 from medimgr.lib.access import may, permission, scope_of
 from medimgr.lib.problems import Problem
 from operations import batches
-from operations.exceptions import NotPermitted, OperationGone
+from operations.exceptions import CancelledByRequest, NotPermitted, OperationGone
 from operations.lifecycle import request_cancel
 from operations.models import Operation
 from operations.requester import Requester
@@ -112,8 +112,9 @@ def end_waiting(ids: Sequence[int], requester: Requester) -> set[int]:
     if not ids:
         return set()
     now = timezone.now()
+    told = f"Cancelled by {requester.name} before it began."
     changes: dict[str, Any] = {
-        **ending(Status.CANCELLED, "cancelled", f"Cancelled by {requester.name} before it began.", now),
+        **ending(Status.CANCELLED, CancelledByRequest.code, told, now),
         "cancel_requested_at": now,
         "cancel_requested_by": requester.name[:150],
     }

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from operations.exceptions import OperationFailed
+from operations.exceptions import CheckpointUnfit
 from operations.job import Job
 
 CHUNK = 32
@@ -17,8 +17,8 @@ def each_chunk(job: Job, total: int, size: int = CHUNK) -> Iterator[tuple[int, i
     of a resumable kind goes on behind the last chunk that was stored; the one that was in work when its
     worker died is done again, so the work on one chunk should be safe to repeat, or one transaction.
 
-    Memory does not grow with ``total``. Raises ValueError for numbers that make no sense, OperationFailed
-    (``checkpoint-unfit``) where there are not as many items as when the work began: which of them are done
+    Memory does not grow with ``total``. Raises ValueError for numbers that make no sense, CheckpointUnfit
+    where there are not as many items as when the work began: which of them are done
     is not known then. Two queries and an event for each chunk.
     """
     if total < 0 or size < 1:
@@ -35,15 +35,14 @@ def each_chunk(job: Job, total: int, size: int = CHUNK) -> Iterator[tuple[int, i
 def done_before(job: Job, total: int) -> int:
     """Return how many of ``total`` items are done for good, 0 at the first try. No query.
 
-    Raises OperationFailed as :func:`each_chunk` does.
+    Raises CheckpointUnfit as :func:`each_chunk` does.
     """
     stored: Any = job.operation.checkpoint
     if stored is None:
         return 0
     done = stored.get("done") if isinstance(stored, dict) else None
     if not isinstance(done, int) or stored.get("total") != total or not 0 <= done <= total:
-        raise OperationFailed(
-            "checkpoint-unfit",
+        raise CheckpointUnfit(
             f"There are {total} items now, and not what there was when the work began ({stored}). Which of "
             "them are done is not known: look at the target, then ask for it afresh instead of again.",
         )

@@ -13,12 +13,21 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
 
 from medimgr.lib.problems import Problem
+from medimgr.lib.request_problems import InternalError
 from medimgr.lib.wake import Wake, open_wake
 from operations import claiming, lifecycle, words
 from operations.crew import Crew
 from operations.due_times import DueTimes
 from operations.end_writer import EndWriter
-from operations.exceptions import Cancelled, LeaseLost, OperationFailed, UnknownKind
+from operations.exceptions import (
+    Cancelled,
+    CancelledByRequest,
+    LeaseLost,
+    NoHandler,
+    OutOfTime,
+    UnknownKind,
+    WorkerStopped,
+)
 from operations.job import Job
 from operations.leases import WATCH_SECONDS, LeaseKeeper
 from operations.lifecycle import End
@@ -250,22 +259,23 @@ class Executor:
         """Run the handler and return how it ended; None where the operation is not ours any more."""
         operation = job.operation
         if job.kind.handler is None:
-            return Status.FAILED, "no-handler", f"No operations worker carries out {operation.kind}."
+            return Status.FAILED, NoHandler.code, f"No operations worker carries out {operation.kind}."
         when = "before it began"
         try:
             job.check_cancelled()
             when = "while it was running"
             job.kind.handler(job)
         except Cancelled:
-            return Status.CANCELLED, "cancelled", f"Cancelled by {job.cancelled_by or 'its handler'} {when}."
+            by = f"Cancelled by {job.cancelled_by or 'its handler'} {when}."
+            return Status.CANCELLED, CancelledByRequest.code, by
         except LeaseLost as problem:
             logger.warning("%s: %s", words.name(operation), problem.detail)
             if job.lost:
                 return None
             if job.expired:
-                return Status.TIMEOUT, "timeout", words.timed_out(operation)
+                return Status.TIMEOUT, OutOfTime.code, words.timed_out(operation)
             return Status.FAILED, problem.code, job.masked(problem.detail)
-        except (OperationFailed, Problem) as problem:
+        except Problem as problem:
             return Status.FAILED, problem.code, job.masked(problem.detail)
         except BaseException as error:
             # Its message may hold anything, a password too: people get the type, the log the rest.
@@ -275,7 +285,7 @@ class Executor:
                 f"{type(error).__name__} while carrying it out. The log of the operations worker "
                 f"({self.owner}) has the details, under operation {operation.pk}."
             )
-            return Status.FAILED, "internal-error", detail
+            return Status.FAILED, InternalError.code, detail
         return Status.SUCCESS, "", ""
 
     def _wind_up(self) -> int:
@@ -295,7 +305,8 @@ class Executor:
         for job in under_way:
             job.lose(_STOPPED)
         try:
-            ends = [End(job.operation, Status.FAILED, "worker-stopped", _STOPPED) for job in under_way]
+            code = WorkerStopped.code
+            ends = [End(job.operation, Status.FAILED, code, _STOPPED) for job in under_way]
             lost = lifecycle.finish_all(ends) if ends else []
             # What has an outcome of its own just ended by itself.
             under_way = [job for job, other in zip(under_way, lost, strict=True) if other is None]

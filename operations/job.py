@@ -10,7 +10,7 @@ from django.db.models import Model
 from pydantic import BaseModel
 
 from operations import lifecycle, registry, words
-from operations.exceptions import Cancelled, LeaseLost, OperationFailed
+from operations.exceptions import Cancelled, LeaseLost, TargetGone
 from operations.log_lines import OperationLog, without_secrets
 from operations.log_writer import writer
 from operations.models import Operation
@@ -26,7 +26,8 @@ class Job:
 
     The handler calls :meth:`progress` and :meth:`check_cancelled` as often as it likes: the first writes
     at most four times a second, the second only looks at a flag. It ends the operation by returning
-    (SUCCESS) or by raising OperationFailed (FAILED with a code), Cancelled or anything else.
+    (SUCCESS) or by raising an OperationFailed or another Problem (FAILED with its code), Cancelled or
+    anything else.
     """
 
     def __init__(self, operation: Operation) -> None:
@@ -54,10 +55,10 @@ class Job:
         return self.kind.parameters.model_validate(self.operation.parameters)
 
     def target(self) -> Model:
-        """Return the row that the operation is about (one query). Raises OperationFailed where it is gone."""
+        """Return the row that the operation is about (one query). Raises TargetGone where it is."""
         target = self.kind.find(self.operation.target_key)
         if target is None:
-            raise OperationFailed("target-gone", f"{self.operation.target_words} does not exist any more.")
+            raise TargetGone(f"{self.operation.target_words} does not exist any more.")
         return target
 
     def progress(self, done: int, total: int = 0, message: str = "", *, at_once: bool = False) -> None:

@@ -10,7 +10,7 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from operations import lifecycle, words
 from operations.clock_jumps import ClockJumps
-from operations.exceptions import LeaseLost
+from operations.exceptions import LeaseLost, OutOfTime
 from operations.job import Job
 from operations.states import Status
 
@@ -106,6 +106,6 @@ class LeaseKeeper(threading.Thread):
         detail = words.timed_out(job.operation)
         told = f"{detail} {_NOT_BACK}"
         with contextlib.suppress(LeaseLost):
-            lifecycle.finish(job.operation, Status.TIMEOUT, "timeout", told)
+            lifecycle.finish(job.operation, Status.TIMEOUT, OutOfTime.code, told)
             logger.warning("%s: %s", words.name(job.operation), told)
         job.lose(detail)

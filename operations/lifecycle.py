@@ -21,7 +21,15 @@ from medimgr.lib.access import demand, may, permission
 from medimgr.lib.plain_text import harmless
 from operations import registry, words
 from operations.claiming import LEASE_SECONDS, claim
-from operations.exceptions import LeaseLost, NotCancellable, NotPermitted, OperationGone
+from operations.exceptions import (
+    CancelledByRequest,
+    LeaseLost,
+    NotCancellable,
+    NotPermitted,
+    OperationGone,
+    OutOfTime,
+    Superseded,
+)
 from operations.models import Operation, OperationQuerySet
 from operations.requester import Requester
 from operations.states import FINISHED, Status
@@ -189,7 +197,8 @@ def request_cancel(operation: Operation, requester: Requester) -> Operation:
     by = {"cancel_requested_at": timezone.now(), "cancel_requested_by": requester.name[:150]}
     detail = f"Cancelled by {requester.name} before it began."
     waiting = {"status": Status.PENDING}
-    [row] = change([Change(operation.pk, waiting, ending(Status.CANCELLED, "cancelled", detail) | by)])
+    end = ending(Status.CANCELLED, CancelledByRequest.code, detail)
+    [row] = change([Change(operation.pk, waiting, end | by)])
     if row is None:
         running = {"status": Status.RUNNING, "cancel_requested_at": None}
         [row] = change([Change(operation.pk, running, by)])
@@ -239,7 +248,7 @@ def reap(now: datetime, queue: str = "") -> int:
         count += _end_each(
             rows.filter(status=status, deadline_at__lt=now),
             {"deadline_at__lt": now},
-            lambda row: ending(Status.TIMEOUT, "timeout", words.timed_out(row)),
+            lambda row: ending(Status.TIMEOUT, OutOfTime.code, words.timed_out(row)),
         )
     return count
 
@@ -251,7 +260,7 @@ def supersede(operation: Operation, successor: registry.Kind, requester: Request
     """
     changed = Operation.objects.filter(
         pk=operation.pk, status=operation.status, lease_token=operation.lease_token
-    ).update(**ending(Status.CANCELLED, "superseded", words.superseded(successor, requester)))
+    ).update(**ending(Status.CANCELLED, Superseded.code, words.superseded(successor, requester)))
     return Operation.objects.get(pk=operation.pk) if changed else None
 
 

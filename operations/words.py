@@ -1,28 +1,41 @@
 """What operators read about operations: pure functions from a row to a sentence, none of them queries."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from math import floor
 
+from medimgr.lib.problems import Problem
+from medimgr.lib.request_problems import InternalError
 from operations import queues, registry
-from operations.exceptions import UnknownKind
+from operations.exceptions import (
+    CancelledByRequest,
+    CheckpointUnfit,
+    LeaseLost,
+    NoHandler,
+    OutOfTime,
+    Superseded,
+    TargetGone,
+    UnknownKind,
+    WorkerStopped,
+)
 from operations.models import Operation
 from operations.requester import Requester
 from operations.states import Status
 
 DEFAULT_DEADLINE_SECONDS = 300.0
-_ERRORS: dict[str, str] = {
-    "lease-lost": "Whoever carried it out was lost half-way, and how far it came is not known.",
-    "timeout": "It ran out of time.",
-    "worker-stopped": "The operations worker was stopped while it was under way.",
-    "internal-error": "Its handler failed in a way that nobody foresaw; the log of the worker says how.",
-    "no-handler": "No operations worker can carry out this kind.",
-    "unknown-kind": "The worker that took it does not know this kind of operation.",
-    "target-gone": "What it was about does not exist any more.",
-    "checkpoint-unfit": "What it worked on has changed since it was begun, so it could not go on.",
-    "cancelled": "It was cancelled.",
-    "superseded": "A newer request on the same target took its place.",
-}
+_ENDS: tuple[type[Problem], ...] = (
+    LeaseLost,
+    OutOfTime,
+    WorkerStopped,
+    InternalError,
+    NoHandler,
+    UnknownKind,
+    TargetGone,
+    CheckpointUnfit,
+    CancelledByRequest,
+    Superseded,
+)
+_ERRORS: dict[str, str] = {kind.code: kind.meaning() for kind in _ENDS}
 
 
 def label(kind: str) -> str:
@@ -113,9 +126,12 @@ def timed_out(operation: Operation) -> str:
     return f"It did not end within {allowed} of its start. Look at the target before asking again."
 
 
-def declare_errors(sentences: Mapping[str, str]) -> None:
-    """Say what error codes mean: for the apps whose operations end with them, in ``AppConfig.ready()``."""
-    _ERRORS.update(sentences)
+def declare_errors(kinds: Iterable[type[Problem]], further: Mapping[str, str] | None = None) -> None:
+    """Say what operations end with: for the apps whose operations those are, in ``AppConfig.ready()``.
+
+    ``further`` are codes that are no problem's, with a sentence each.
+    """
+    _ERRORS.update({kind.code: kind.meaning() for kind in kinds} | dict(further or {}))
 
 
 def error_sentences() -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import errno
 
-from workstations.exceptions import Refused, RemoteFailure, UnknownHost, Unreachable
+from workstations.exceptions import ConnectFailed, Refused, RemoteFailure, UnknownHost, Unreachable
 from workstations.states import Reachability
 
 _NO_ROUTE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
@@ -39,7 +39,7 @@ def failed(error: OSError, host: str, port: int, seconds: float) -> RemoteFailur
     if error.errno in _NO_ROUTE:
         return Unreachable(f"There is no route to {host}. Check its address and the network.")
     reason = error.strerror or type(error).__name__
-    return RemoteFailure(f"Connecting to {host} on port {port} failed: {reason}.")
+    return ConnectFailed(f"Connecting to {host} on port {port} failed: {reason}.")
 
 
 def is_ours(error: OSError) -> bool:

@@ -27,7 +27,7 @@ class ConnectionTest(TypedDict):
     response_time_ms: float
     error_message: NotRequired[str]
     error_code: NotRequired[str]
-    """That of Unreachable, Refused, UnknownHost or RemoteFailure."""
+    """That of Unreachable, Refused, UnknownHost or ConnectFailed."""
 
 
 def test_connection(

@@ -2,14 +2,14 @@
 
 from operations.job import Job
 from workstations.connection import ConnectionTest, test_connection
-from workstations.exceptions import Refused, RemoteFailure, UnknownHost, Unreachable
+from workstations.exceptions import ConnectFailed, Refused, RemoteFailure, UnknownHost, Unreachable
 from workstations.models import Workstation
 from workstations.polling.statuses import record_answer
 from workstations.reachability import record_failure
 from workstations.winrm import breaker
 
 _FAILURES: dict[str, type[RemoteFailure]] = {
-    one.code: one for one in (RemoteFailure, Unreachable, Refused, UnknownHost)
+    one.code: one for one in (ConnectFailed, Unreachable, Refused, UnknownHost)
 }
 
 

@@ -2,18 +2,19 @@
 
 from dataclasses import dataclass, field
 
-from medimgr.lib.problems import Problem
+from medimgr.lib.branches import ValidationProblem
 from medimgr.lib.sealing import Unreadable, is_newest, resealed, unsealed
 from workstations.models import Workstation
 
 LONGEST = 256
 
 
-class BadPassword(Problem):
+class BadPassword(ValidationProblem):
     """The password can't be stored."""
 
     code = "bad-password"
     status = 422
+    remedy = "Type it anew, without control characters and no longer than Windows takes."
 
 
 def password_fault(password: str) -> str:

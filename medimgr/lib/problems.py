@@ -31,14 +31,19 @@ class Problem(Exception):
 
     def __init__(self, detail: str = "", *, errors: dict[str, list[str]] | None = None) -> None:
         """Take a message for people that says what happened, where, and what to do."""
-        self.detail = detail or (self.__doc__ or "").strip().splitlines()[0]
+        self.detail = detail or self.meaning()
         self.errors = errors or {}
         super().__init__(self.detail)
+
+    @classmethod
+    def meaning(cls) -> str:
+        """Return what it means that this is raised, in a sentence."""
+        return (cls.__doc__ or "").strip().splitlines()[0]
 
     @property
     def title(self) -> str:
         """Return the kind of problem in words, the same for every occurrence."""
-        return (type(self).__doc__ or "").strip().splitlines()[0]
+        return self.meaning()
 
     @property
     def headers(self) -> dict[str, str]:

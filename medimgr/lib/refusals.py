@@ -46,4 +46,4 @@ class CsrfFailed(AuthenticationProblem):
 
     code = "csrf-failed"
     status = 403
-    remedy = "Reload the page and try again. A program sends the csrftoken cookie as X-CSRFToken, or a bearer token."
+    remedy = "Reload the page and try again. A program sends the csrftoken cookie as X-CSRFToken."

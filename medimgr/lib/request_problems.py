@@ -1,4 +1,4 @@
-"""What can be wrong with any request, at whichever door: too large, broken off, unreadable, misplaced, late."""
+"""What can be wrong with any request, at whichever door: too large, broken off, misplaced, late."""
 
 from medimgr.lib.branches import (
     DatabaseProblem,
@@ -69,7 +69,7 @@ class MethodNotAllowed(ValidationProblem):
 
 
 class InternalError(SystemProblem):
-    """medimgr failed in a way that nobody foresaw; its log says how."""
+    """It failed in a way that nobody foresaw; the log of medimgr says how."""
 
     code = "internal-error"
     status = 500

@@ -5,32 +5,12 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from medimgr.lib.problems import Problem
 from monitoring.actions import ENDS_A_PROCESS, Refusal, Verb, request_actions
 from monitoring.command_line.waiting import Say, wait
+from monitoring.exceptions import NoSupervisor, NotConfirmed
 from monitoring.models import Node, Service
+from operations.exceptions import NotDone
 from operations.shell_requester import requester
-
-
-class NotConfirmed(Problem):
-    """The warning was not confirmed; nothing was requested."""
-
-    code = "not-confirmed"
-    status = 409
-
-
-class NoSupervisor(Problem):
-    """No supervisor would carry this out; nothing was requested."""
-
-    code = "no-supervisor"
-    status = 503
-
-
-class NotDone(Problem):
-    """Something of what was asked for did not come about."""
-
-    code = "not-done"
-    status = 409
 
 
 @dataclass(frozen=True, slots=True)

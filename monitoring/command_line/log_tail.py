@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from medimgr.lib.problems import Problem
 from monitoring.exceptions import LogUnreadable
 from monitoring.log_finding import find
 from monitoring.log_pages import Stream, log_path
@@ -12,13 +11,6 @@ from monitoring.models import Service
 from monitoring.supervisor.logs import LogReader, tail
 
 POLL_SECONDS = 0.2
-
-
-class NoLog(Problem):
-    """The service has not written a log yet."""
-
-    code = "no-log"
-    status = 404
 
 
 @dataclass(frozen=True, slots=True)

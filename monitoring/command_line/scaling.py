@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 
 from django.utils import timezone
 
-from monitoring.command_line.acting import NotConfirmed, NotDone
+from monitoring.exceptions import NotConfirmed
+from operations.exceptions import NotDone
 from monitoring.command_line.waiting import POLL_SECONDS, Say
 from monitoring.models import Service, ServiceStatus
 from monitoring.scaling import scale

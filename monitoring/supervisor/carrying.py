@@ -21,10 +21,10 @@ from monitoring.supervisor.hearing import Hearing
 from monitoring.supervisor.hook_commands import HookCommands
 from monitoring.supervisor.identity import read_stat
 from monitoring.supervisor.prober import Prober
-from monitoring.supervisor.process import SpawnError
 from monitoring.supervisor.readiness import is_told
 from monitoring.supervisor.recording import Recorder
 from monitoring.supervisor.situation import Effect, Timer
+from monitoring.supervisor.spawn_problems import SpawnError, SpawnFailed
 from monitoring.supervisor.starting import Starter
 from monitoring.supervisor.stop_requests import StopRequests
 
@@ -102,7 +102,7 @@ class Carrying:
             log.exception("%s: the start failed in an unforeseen way", entry.key)
             self._admission.leave_place(entry.key)
             detail = f"{type(error).__name__}: {error}"
-            self._feed(entry, happened.SpawnFailed(run_id, "spawn-failed", detail))
+            self._feed(entry, happened.SpawnFailed(run_id, SpawnFailed.code, detail))
             return
         if is_told(entry.spec):
             self._loop.call_later(PLACE_SECONDS, self._place_over, entry.key, run_id)

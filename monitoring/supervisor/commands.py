@@ -24,7 +24,8 @@ from monitoring.supervisor.identity import Identity, boot_id, find_stat
 from monitoring.supervisor.launch import Limits, launch_command
 from monitoring.supervisor.logs import open_log
 from monitoring.supervisor.process import Process
-from monitoring.supervisor.spawn_errors import SpawnError, shortage
+from monitoring.supervisor.spawn_errors import shortage
+from monitoring.supervisor.spawn_problems import SpawnError
 from monitoring.supervisor.spec import ServiceSpec
 
 __all__ = ["CommandResult", "CommandRunner", "Running"]

@@ -25,7 +25,8 @@ from monitoring.supervisor.child_environment import (
 )
 from monitoring.supervisor.logs import open_log
 from monitoring.supervisor.program_check import check_program
-from monitoring.supervisor.spawn_errors import SpawnError, explain
+from monitoring.supervisor.spawn_errors import explain
+from monitoring.supervisor.spawn_problems import LogUnwritable, SpawnFailed, UserUnknown
 from monitoring.supervisor.spec import ServiceSpec
 from monitoring.supervisor.switching import Switch, switch_to
 from monitoring.supervisor.system_limits import (
@@ -79,7 +80,7 @@ def launch(
     Whatever fails, no process and no open file is left behind.
     """
     if not spec.command or not spec.command[0]:
-        raise SpawnError("spawn-failed", f"{spec.key} has no command. Declare one.")
+        raise SpawnFailed(f"{spec.key} has no command. Declare one.")
     who = _account(spec)
     env = child_environment(spec, run_id, who, extra_env or {}, node=node, data_dir=data_dir)
     with contextlib.ExitStack() as files:
@@ -107,7 +108,7 @@ def launch_command(
     run. ``env`` comes on top; both its outputs go to the descriptor ``output``.
     """
     if not spec.command or not spec.command[0]:
-        raise SpawnError("spawn-failed", f"A command of {spec.key} is empty.")
+        raise SpawnFailed(f"A command of {spec.key} is empty.")
     who = _account(spec)
     whole = command_environment(spec, who, env, node=node, data_dir=data_dir)
     return _start(spec, whole, who, output, subprocess.STDOUT, (), nofile)
@@ -117,7 +118,7 @@ def _account(spec: ServiceSpec) -> Account | None:
     try:
         return account(spec.user)
     except UnknownAccount as error:
-        raise SpawnError("user-unknown", str(error)) from error
+        raise UserUnknown(str(error)) from error
 
 
 def _start(
@@ -187,8 +188,7 @@ def _open_log(spec: ServiceSpec, path: Path) -> int:
             # A full disk must not keep a service down; its lines would be lost in any case.
             log.warning("%s: no room for its log %s; its output is discarded", spec.key, path)
             return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-        raise SpawnError(
-            "log-unwritable",
+        raise LogUnwritable(
             f"The log {path} cannot be opened for writing: {error.strerror}. "
             "Make its directory writable for the supervisor.",
         ) from error

@@ -11,11 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from monitoring import handlers
+from monitoring.exceptions import MinReady, RollHalted
 from monitoring.states import LIVE, REASON_WORDS, Intent, Reason, State
 from monitoring.supervisor.entry import Entry
 from monitoring.supervisor.happenings import AutoRecovery, Down, Event, Restart, Up
 from monitoring.supervisor.records import Finish, Note, Order, Progress, Step
 from monitoring.supervisor.rolling import Standing, turns
+from operations.exceptions import CancelledByRequest, TargetGone
 
 _STOPPING_KINDS = frozenset({handlers.STOP, handlers.RESTART})
 _STARTING_KINDS = frozenset({handlers.START, handlers.RESTART})
@@ -99,7 +101,9 @@ class OperationsDesk:
                 self._put(Finish(order.operation, "FAILED", Reason.SHUTDOWN, self.closed))
             elif entry is None or entry.deleted:
                 self._put(
-                    Finish(order.operation, "FAILED", "target-gone", f"There is no service {order.key} here.")
+                    Finish(
+                        order.operation, "FAILED", TargetGone.code, f"There is no service {order.key} here."
+                    )
                 )
             elif order.rolling and order.batch in self._rolls_over:
                 self._put(Finish(order.operation, *self._rolls_over[order.batch]))
@@ -132,14 +136,19 @@ class OperationsDesk:
                 continue
             if order.rolling:
                 self._end_roll(
-                    order, "CANCELLED", "cancelled", "The roll was cancelled before its turn came."
+                    order,
+                    "CANCELLED",
+                    CancelledByRequest.code,
+                    "The roll was cancelled before its turn came.",
                 )
                 continue
             entry = self._entries.get(key)
             if not followed.begun or entry is None:
-                self._end(key, "CANCELLED", "cancelled", "Cancelled before it began.")
+                self._end(key, "CANCELLED", CancelledByRequest.code, "Cancelled before it began.")
             elif order.kind == handlers.START:
-                self._end(key, "CANCELLED", "cancelled", "Cancelled; the service is stopped again.")
+                self._end(
+                    key, "CANCELLED", CancelledByRequest.code, "Cancelled; the service is stopped again."
+                )
                 self._feed(entry, Down(), None)
 
     def changed(self, entry: Entry) -> None:
@@ -156,7 +165,7 @@ class OperationsDesk:
     def target_gone(self, key: str) -> None:
         """The service was deleted."""
         if key in self._followed:
-            self._end(key, "FAILED", "target-gone", "The service was deleted meanwhile.")
+            self._end(key, "FAILED", TargetGone.code, "The service was deleted meanwhile.")
 
     def close(self, why: str, code: str = Reason.SHUTDOWN) -> None:
         """Take no operations any more, and end those under way as failed: the supervisor stops."""
@@ -268,7 +277,7 @@ class OperationsDesk:
             if leave.granted:
                 self._begin_now(self._entries[order.key], followed)
             elif leave.never:
-                self._end(order.key, "FAILED", "min-ready", f"It was not restarted: {leave.why}.")
+                self._end(order.key, "FAILED", MinReady.code, f"It was not restarted: {leave.why}.")
             else:
                 why = (
                     f"waiting for its turn: {leave.why}" if place < _TOLD_IN_LINE else "waiting for its turn"
@@ -298,7 +307,7 @@ class OperationsDesk:
         entry = self._entries.get(failed.key)
         name = entry.spec.name if entry is not None else failed.key
         detail = f"The roll was halted, and this one was left as it is. {name}: {_sentence(why)}"
-        self._end_roll(failed, "FAILED", "roll-halted", detail)
+        self._end_roll(failed, "FAILED", RollHalted.code, detail)
 
     # --- ending -----------------------------------------------------------------------------------
 
@@ -339,7 +348,7 @@ class OperationsDesk:
         order = self._followed.pop(key).order
         steps = (Step(_came_to(order, self._entries[key])),) if status == "SUCCESS" else ()
         self._put(Finish(order.operation, status, code, detail, steps))
-        if order.rolling and status == "FAILED" and code != "target-gone" and not self.closed:
+        if order.rolling and status == "FAILED" and code != TargetGone.code and not self.closed:
             self._halt(order, detail)
         self._look_at_turns_soon()
 

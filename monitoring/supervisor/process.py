@@ -26,7 +26,7 @@ from monitoring.supervisor.identity import (
     variable,
 )
 from monitoring.supervisor.launch import Limits, launch, prepare_to_spawn
-from monitoring.supervisor.spawn_errors import SpawnError
+from monitoring.supervisor.spawn_problems import SpawnError, SpawnFailed, TooManyFiles
 from monitoring.supervisor.spec import ServiceSpec
 
 __all__ = ["Exit", "Identity", "Process", "SpawnError", "kill_verified", "prepare_to_spawn"]
@@ -64,7 +64,7 @@ class Process:
         gets instead of the supervisor's; what :func:`prepare_to_spawn` returned.
         """
         if not hasattr(os, "pidfd_open"):
-            raise SpawnError("spawn-failed", "The supervisor runs on Linux 5.3 or newer: it needs pidfds.")
+            raise SpawnFailed("The supervisor runs on Linux 5.3 or newer: it needs pidfds.")
         pid = launch(
             spec,
             run_id,
@@ -83,8 +83,8 @@ class Process:
             _kill_child(pid)
             if pidfd >= 0:
                 os.close(pidfd)
-            code = "too-many-files" if error.errno in (errno.EMFILE, errno.ENFILE) else "spawn-failed"
-            raise SpawnError(code, f"{spec.key} could not be watched: {error.strerror}.") from error
+            kind = TooManyFiles if error.errno in (errno.EMFILE, errno.ENFILE) else SpawnFailed
+            raise kind(f"{spec.key} could not be watched: {error.strerror}.") from error
         return cls(Identity(pid, entry.start_ticks if entry else 0, boot_id(), run_id), pidfd)
 
     @classmethod

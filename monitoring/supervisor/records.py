@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any
 
 from medimgr.lib.units import iso
+from monitoring.exceptions import HandedOver
 from monitoring.states import ExitSource, Health, Intent, Reason, State
 from monitoring.supervisor.spec import ServiceSpec
 
@@ -136,7 +137,7 @@ class Finish:
 
 Note = Progress | Finish
 
-HANDED_OVER = "handed-over"
+HANDED_OVER = HandedOver.code
 """The code of operations that a planned hand-over to another supervisor has ended."""
 HANDED_OVER_DETAIL = (
     "The supervisor ended and left its services to the next one, which carries on what was begun."

@@ -10,33 +10,27 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from monitoring.supervisor.spawn_problems import (
+    CommandNotFound,
+    CwdMissing,
+    NoMemory,
+    NotExecutable,
+    SpawnError,
+    SpawnFailed,
+    SupervisorNotPermitted,
+    TooManyFiles,
+    TooManyProcesses,
+)
 from monitoring.supervisor.spec import ServiceSpec
 
-_TRANSIENT = frozenset({"too-many-files", "too-many-processes", "no-memory", "log-unwritable"})
-_SHORTAGES = {
-    errno.EMFILE: ("too-many-files", "The supervisor has too many files open. Raise its limit (ulimit -n)."),
-    errno.ENFILE: ("too-many-files", "The machine has too many files open. Raise fs.file-max."),
-    errno.EAGAIN: (
-        "too-many-processes",
-        "The limit of processes is reached for this user or machine. Raise it (ulimit -u, pids.max).",
+_SHORTAGES: dict[int, SpawnError] = {
+    errno.EMFILE: TooManyFiles("The supervisor has too many files open. Raise its limit (ulimit -n)."),
+    errno.ENFILE: TooManyFiles("The machine has too many files open. Raise fs.file-max."),
+    errno.EAGAIN: TooManyProcesses(
+        "The limit of processes is reached for this user or machine. Raise it (ulimit -u, pids.max)."
     ),
-    errno.ENOMEM: ("no-memory", "There is not enough memory to start another process. Free some."),
+    errno.ENOMEM: NoMemory("There is not enough memory to start another process. Free some."),
 }
-
-
-class SpawnError(Exception):
-    """A program could not be started. ``code`` is stable, ``detail`` is for people."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        """Take one of the codes that DESIGN lists, and what happened, where, and what to do."""
-        super().__init__(detail)
-        self.code = code
-        self.detail = detail
-
-    @property
-    def transient(self) -> bool:
-        """Whether it may well succeed later although nobody changes the declaration."""
-        return self.code in _TRANSIENT
 
 
 def explain(error: Exception, spec: ServiceSpec, env: Mapping[str, str]) -> SpawnError:
@@ -47,19 +41,19 @@ def explain(error: Exception, spec: ServiceSpec, env: Mapping[str, str]) -> Spaw
     if number in (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ELOOP):
         return _cwd_error(spec.cwd) or _program_error(number, spec, env)
     if number == errno.ENOEXEC:
-        return SpawnError(
-            "not-executable",
+        return NotExecutable(
             f"{spec.command[0]} is neither a program for this machine nor a script with a #! line.",
         )
     words = error.strerror if isinstance(error, OSError) else str(error)
-    return SpawnError("spawn-failed", f"{spec.command[0]} could not be started: {words}.")
+    return SpawnFailed(f"{spec.command[0]} could not be started: {words}.")
 
 
 def shortage(error: OSError) -> SpawnError:
     """Return what an error means that has nothing to do with the program: the machine is short of it."""
     if error.errno in _SHORTAGES:
-        return SpawnError(*_SHORTAGES[error.errno])
-    return SpawnError("spawn-failed", f"The system refused: {error.strerror or error}.")
+        known = _SHORTAGES[error.errno]
+        return type(known)(known.detail)
+    return SpawnFailed(f"The system refused: {error.strerror or error}.")
 
 
 def _cwd_error(cwd: str) -> SpawnError | None:
@@ -68,21 +62,20 @@ def _cwd_error(cwd: str) -> SpawnError | None:
     try:
         mode = os.stat(cwd).st_mode
     except PermissionError:
-        return SpawnError("not-permitted", f"The supervisor may not enter the directory {cwd}.")
+        return SupervisorNotPermitted(f"The supervisor may not enter the directory {cwd}.")
     except OSError:
-        return SpawnError("cwd-missing", f"There is no directory {cwd} to run in. Make it, or change cwd.")
+        return CwdMissing(f"There is no directory {cwd} to run in. Make it, or change cwd.")
     if not stat.S_ISDIR(mode):
-        return SpawnError("cwd-missing", f"{cwd}, to run in, is not a directory. Change cwd.")
+        return CwdMissing(f"{cwd}, to run in, is not a directory. Change cwd.")
     if not os.access(cwd, os.X_OK):
-        return SpawnError("not-permitted", f"The supervisor may not enter the directory {cwd}.")
+        return SupervisorNotPermitted(f"The supervisor may not enter the directory {cwd}.")
     return None
 
 
 def _program_error(number: int, spec: ServiceSpec, env: Mapping[str, str]) -> SpawnError:
     program = spec.command[0]
     if number == errno.EPERM:
-        return SpawnError(
-            "not-permitted",
+        return SupervisorNotPermitted(
             f"The supervisor may not start {program}{_as_whom(spec)}.",
         )
     found = program_path(program, spec.cwd, env)
@@ -92,22 +85,19 @@ def _program_error(number: int, spec: ServiceSpec, env: Mapping[str, str]) -> Sp
         )
         if "/" in program and not program.startswith("/"):
             where += f" in {spec.cwd or os.getcwd()}"
-        return SpawnError("command-not-found", f"There is no {where}. Install it or correct the command.")
+        return CommandNotFound(f"There is no {where}. Install it or correct the command.")
     if not found.exists():
-        return SpawnError(
-            "command-not-found", f"{found} is a link to {os.readlink(found)}, which does not exist."
-        )
+        return CommandNotFound(f"{found} is a link to {os.readlink(found)}, which does not exist.")
     if found.is_dir():
-        return SpawnError("not-executable", f"{found} is a directory, not a program.")
+        return NotExecutable(f"{found} is a directory, not a program.")
     if not os.access(found, os.X_OK):
-        return SpawnError("not-executable", f"{found} is not executable. Make it so (chmod +x).")
+        return NotExecutable(f"{found} is not executable. Make it so (chmod +x).")
     interpreter = interpreter_of(found)
     if number in (errno.ENOENT, errno.ENOTDIR):
         missing = f"its interpreter {interpreter}" if interpreter else "the loader that it was built for"
-        return SpawnError("not-executable", f"{found} is there, but {missing} is missing. Install that.")
+        return NotExecutable(f"{found} is there, but {missing} is missing. Install that.")
     named = f" or its interpreter {interpreter}" if interpreter else ""
-    return SpawnError(
-        "not-executable",
+    return NotExecutable(
         f"{found}{named} may not be executed"
         + (f" by {spec.user}" if spec.user else "")
         + ": look at its mode, the directories above it, and mount options such as noexec.",

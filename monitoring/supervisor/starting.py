@@ -20,12 +20,12 @@ from monitoring.supervisor.journal import JournalEntry, RunJournal, spec_digest
 from monitoring.supervisor.launch import Limits
 from monitoring.supervisor.log_bytes import log_end
 from monitoring.supervisor.ports import listener_on
-from monitoring.supervisor.process import Process, SpawnError, kill_verified
+from monitoring.supervisor.process import Process, kill_verified
 from monitoring.supervisor.records import RunRow
+from monitoring.supervisor.spawn_problems import PortBusy, SpawnError, SpawnFailed
 from monitoring.supervisor.spec import ServiceSpec
 
 log = logging.getLogger(__name__)
-PORT_BUSY = "port-busy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Starter:
             raise
         except OSError as error:
             self.forget(spec.key)
-            raise SpawnError("spawn-failed", f"{spec.name} could not be started: {error}.") from error
+            raise SpawnFailed(f"{spec.name} could not be started: {error}.") from error
         identity = process.identity
         self.write_down(replace(written, pid=identity.pid, start_ticks=identity.start_ticks))
         entry.process, entry.identity, entry.started_here = process, identity, True
@@ -158,15 +158,12 @@ class Starter:
             if listener is None:
                 continue
             if listener.pid is not None and self._left_over(listener.pid, spec.key):
-                raise SpawnError(
-                    PORT_BUSY,
+                raise PortBusy(
                     f"Port {port} was still held by pid {listener.pid} ({listener.name}), a left-over of an "
                     "earlier run; it has been killed.",
                 )
             who = f"pid {listener.pid} ({listener.name})" if listener.pid else listener.name
-            raise SpawnError(
-                PORT_BUSY, f"Port {port} is taken by {who}. Stop that, or give {spec.name} another port."
-            )
+            raise PortBusy(f"Port {port} is taken by {who}. Stop that, or give {spec.name} another port.")
 
     def _left_over(self, pid: int, key: str) -> bool:
         """Kill ``pid`` if it belongs to an earlier run of the service; return whether it did."""

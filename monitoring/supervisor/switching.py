@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 
 from monitoring.supervisor.child_environment import Account
-from monitoring.supervisor.spawn_errors import SpawnError
+from monitoring.supervisor.spawn_problems import GroupUnknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,7 @@ def switch_to(who: Account | None, group: str) -> Switch:
     try:
         gid = grp.getgrnam(group).gr_gid
     except (KeyError, ValueError):
-        raise SpawnError(
-            "group-unknown",
+        raise GroupUnknown(
             f"There is no group {group!r} on this machine. Create it, or choose another group.",
         ) from None
     if user is not None:

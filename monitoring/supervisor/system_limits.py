@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from monitoring.supervisor.spawn_errors import SpawnError
+from monitoring.supervisor.spawn_problems import SpawnFailed, SupervisorNotPermitted
 from monitoring.supervisor.spec import ResourceLimit, ServiceSpec
 
 T = TypeVar("T")
@@ -41,8 +41,7 @@ def limiting_command(spec: ServiceSpec) -> tuple[str, ...]:
         _check(limit)
     tool = shutil.which("prlimit", path=_TOOLS_PATH)
     if tool is None:
-        raise SpawnError(
-            "spawn-failed",
+        raise SpawnFailed(
             "Resource limits are set by prlimit(1), which this machine does not have. Install util-linux.",
         )
     options = (f"--{limit.name}={_word(limit.soft)}:{_word(limit.hard)}" for limit in spec.rlimits)
@@ -79,20 +78,17 @@ def _check(limit: ResourceLimit) -> None:
     number = _number(limit)
     soft, hard = _amount(limit.soft), _amount(limit.hard)
     if soft > hard:
-        raise SpawnError(
-            "spawn-failed",
+        raise SpawnFailed(
             f"The limit {limit.name} is to be {_word(limit.soft)}, but at most {_word(limit.hard)}.",
         )
     ours = _amount(_or_none(resource.getrlimit(number)[1]))
     if hard > ours and not _capable(_CAP_SYS_RESOURCE):
-        raise SpawnError(
-            "not-permitted",
+        raise SupervisorNotPermitted(
             f"The limit {limit.name} is to be {_word(limit.hard)}, but the supervisor's own is {ours:.0f}. "
             "To go beyond that takes root's capability SYS_RESOURCE. Lower it, or raise the supervisor's.",
         )
     if number == resource.RLIMIT_NOFILE and hard > (most := _most_files()):
-        raise SpawnError(
-            "not-permitted",
+        raise SupervisorNotPermitted(
             f"The limit nofile is to be {_word(limit.hard)}, but this machine's fs.nr_open is {most:.0f}.",
         )
 
@@ -100,7 +96,7 @@ def _check(limit: ResourceLimit) -> None:
 def _number(limit: ResourceLimit) -> int:
     number = getattr(resource, f"RLIMIT_{limit.name.upper()}", None)
     if not isinstance(number, int):
-        raise SpawnError("spawn-failed", f"There is no resource limit {limit.name!r} on this machine.")
+        raise SpawnFailed(f"There is no resource limit {limit.name!r} on this machine.")
     return number
 
 
@@ -157,8 +153,7 @@ def _be_nice(nice: int, spec: ServiceSpec) -> None:
     try:
         os.setpriority(os.PRIO_PROCESS, 0, nice)  # 0 is the calling thread, not the process
     except PermissionError as error:
-        raise SpawnError(
-            "not-permitted",
+        raise SupervisorNotPermitted(
             f"{spec.key} is to run with nice {nice}, but the supervisor itself runs with "
             f"{os.getpriority(os.PRIO_PROCESS, 0)}: only root can go below that.",
         ) from error

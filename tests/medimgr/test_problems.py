@@ -1,5 +1,7 @@
 """Errors: a stable code, a title for the kind, a detail for the case."""
 
+import pytest
+
 from medimgr.lib.problems import Problem, problem_document
 
 
@@ -40,13 +42,39 @@ def test_the_document_names_bad_fields_where_there_are_some() -> None:
     assert document["errors"] == {"port": ["Too big."]}
 
 
+def test_what_stands_for_others_has_no_code_and_what_is_raised_has_one() -> None:
+    bare = [kind for kind in ours() if kind.code == Problem.code]
+    assert [kind for kind in bare if not kind.__subclasses__()] == [], "They tell a program nothing."
+
+
 def test_a_code_means_the_same_status_wherever_it_is_used() -> None:
     statuses: dict[str, set[int]] = {}
-    for kind in every_kind(Problem):
-        if kind.__module__.split(".")[0] != "tests":
+    for kind in ours():
+        if kind.code != Problem.code:
             statuses.setdefault(kind.code, set()).add(kind.status)
     assert {code: found for code, found in statuses.items() if len(found) > 1} == {}
-    assert "problem" not in statuses, "A problem without a code of its own tells a program nothing."
+
+
+def test_nothing_hangs_on_two_branches() -> None:
+    class Kettles(Problem, branch="Kettles"):
+        """Something is wrong with a kettle."""
+
+    class Cups(Problem, branch="Cups"):
+        """Something is wrong with a cup."""
+
+    class LidMissing(Kettles):
+        """The kettle has no lid."""
+
+    assert (Kettles.branch, LidMissing.branch, KettleEmpty.branch) == ("Kettles", "Kettles", "")
+    with pytest.raises(TypeError, match="Spilled would be on several branches: Cups, Kettles"):
+
+        class Spilled(LidMissing, Cups):
+            """Neither has it any more."""
+
+
+def ours() -> list[type[Problem]]:
+    """Return every kind of problem that is loaded, but for those of tests."""
+    return [kind for kind in every_kind(Problem) if kind.__module__.split(".")[0] != "tests"]
 
 
 def every_kind(base: type[Problem]) -> list[type[Problem]]:

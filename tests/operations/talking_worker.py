@@ -30,6 +30,11 @@ def spill(job: "Job") -> None:
 
     from operations.exceptions import OperationFailed
 
+    class Spilled(OperationFailed):
+        """It spilled."""
+
+        code = "spilled"
+
     known, told = os.environ["CANARY"], os.environ["CANARY_TOLD"]
     job.mask(known)
     job.log(f"it is {known}, or {known!r}")
@@ -44,7 +49,7 @@ def spill(job: "Job") -> None:
     job.log(f"\x1b[31mpass\x1b[0mword: {told}")
     job.progress(1, 2, f"half, with {known} and token={told}")
     time.sleep(0.4)  # so that it is written as progress, too
-    raise OperationFailed("spilled", f"Cannot log in with {known}, nor at redis://:{told}@cache.")
+    raise Spilled(f"Cannot log in with {known}, nor at redis://:{told}@cache.")
 
 
 def crash(job: "Job") -> None:

@@ -9,7 +9,7 @@ from django.db import OperationalError
 
 from operations import lifecycle
 from operations.chunks import each_chunk
-from operations.exceptions import LeaseLost, OperationFailed
+from operations.exceptions import CheckpointUnfit, LeaseLost
 from operations.executor import Executor
 from operations.intake import retry
 from operations.job import Job
@@ -107,7 +107,7 @@ def test_another_request_begins_anew() -> None:
 def test_where_the_items_are_others_it_says_so_instead_of_guessing() -> None:
     declare(resumable=True)
     new = retry(interrupted(), BERTA)
-    with pytest.raises(OperationFailed, match="There are 90 items now") as caught:
+    with pytest.raises(CheckpointUnfit, match="There are 90 items now") as caught:
         list(each_chunk(job_for(new), 90, size=10))
     assert caught.value.code == "checkpoint-unfit"
 

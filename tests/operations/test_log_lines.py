@@ -44,10 +44,15 @@ def test_lines_are_stored_with_number_time_and_level() -> None:
 def test_what_is_said_last_is_there_when_the_end_is_told() -> None:
     """In one transaction: whoever hears of the end can read the whole log."""
 
+    class Broken(OperationFailed):
+        """It broke."""
+
+        code = "broken"
+
     def handler(job: Job) -> None:
         for number in range(7):
             job.log(f"line {number}")
-        raise OperationFailed("broken", "It broke.")
+        raise Broken
 
     done = carried_out(handler)
     assert texts(done) == [f"line {number}" for number in range(7)]

@@ -27,6 +27,12 @@ TOKEN = "c" * 32
 """Against forgery it serves that cookie and header say the same."""
 
 
+class NoLuck(OperationFailed):
+    """It had no luck."""
+
+    code = "no-luck"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_purge_takes_nothing_that_waits_or_runs(caplog: pytest.LogCaptureFixture) -> None:
     begun: Counter[int] = Counter()
@@ -38,7 +44,7 @@ def test_a_purge_takes_nothing_that_waits_or_runs(caplog: pytest.LogCaptureFixtu
             job.progress(step, 3, "at it")
             job.wait(0.002)
         if job.operation.pk % 3 == 0:
-            raise OperationFailed("no-luck", "A third of them fails.")
+            raise NoLuck("A third of them fails.")
 
     declare(handler=handler)
     purged: list[int] = []

@@ -48,9 +48,15 @@ def test_a_handler_that_returns_is_a_success() -> None:
     assert fresh(asked).status == Status.SUCCESS
 
 
+class NoDisk(OperationFailed):
+    """There is no room."""
+
+    code = "no-disk"
+
+
 def test_a_handler_may_fail_with_a_code_and_words() -> None:
     def handler(job: Job) -> None:
-        raise OperationFailed("no-disk", "The disk of backend is full.")
+        raise NoDisk("The disk of backend is full.")
 
     declare(handler=handler)
     asked = ask()

@@ -22,7 +22,7 @@ from workstations.actions import (
     request_action,
     request_actions,
 )
-from workstations.error_words import SENTENCES
+from workstations.error_words import ENDS
 from workstations.exceptions import UnknownWorkstation
 from workstations.models import Emulator, Workstation
 
@@ -200,14 +200,12 @@ def test_the_same_key_gives_the_same_operations_again() -> None:
 
 
 def test_every_failure_of_a_workstation_has_a_sentence() -> None:
-    def all_of(kind: type[exceptions.RemoteFailure]) -> set[type[exceptions.RemoteFailure]]:
-        return {kind}.union(*map(all_of, kind.__subclasses__()))
+    def all_below(kind: type[exceptions.RemoteFailure]) -> set[type[exceptions.RemoteFailure]]:
+        return {one for below in kind.__subclasses__() for one in (below, *all_below(below))}
 
-    failures = all_of(exceptions.RemoteFailure)
-    assert len(failures) > 15
-    assert {failure.code for failure in failures} <= set(SENTENCES)
-    assert len({failure.code for failure in failures}) == len(failures), "Each has a code of its own."
-    assert SENTENCES.items() <= words.error_sentences().items()
+    assert set(ENDS) == all_below(exceptions.RemoteFailure)
+    assert len(ENDS) > 15
+    assert {kind.code: kind.meaning() for kind in ENDS}.items() <= words.error_sentences().items()
 
 
 def test_looking_starting_and_stopping_are_repeated_where_their_worker_was_lost() -> None:

@@ -19,7 +19,13 @@ from operations.chores import ChoreRunner
 from tests.running import free_port, wait_for
 from tests.silent_listener import silent_listener
 from tests.workstations.polling_worlds import answering, declared, events_after, statements
-from workstations.exceptions import AuthenticationFailure, RemoteFailure, UnknownHost, Unreachable
+from workstations.exceptions import (
+    AuthenticationFailure,
+    ConnectFailed,
+    RemoteFailure,
+    UnknownHost,
+    Unreachable,
+)
 from workstations.models import Change, Workstation
 from workstations.polling.beats import left_until, turn
 from workstations.polling.probing import Finding, Prober, Target
@@ -197,7 +203,7 @@ def test_a_name_that_nobody_knows_is_an_error_until_it_is_known() -> None:
         ("error", AuthenticationFailure.code, None, False),
         ("error", AuthenticationFailure.code, Unreachable("Nobody answers."), True),
         ("online", "", None, False),
-        ("online", "", RemoteFailure("Odd."), True),
+        ("online", "", ConnectFailed("Odd."), True),
     ],
 )
 def test_a_connect_ends_only_what_a_connect_has_shown(

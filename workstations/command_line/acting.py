@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from medimgr.lib.problems import Problem
+from operations.exceptions import NotDone
 from operations.models import Operation
 from operations.shell_requester import requester
 from operations.waiting import Say, wait
 from workstations.actions import Chosen, EmulatorVerb, WorkstationVerb, request_actions
 from workstations.command_line.selecting import named, with_tag
-from workstations.exceptions import UnknownEmulator
+from workstations.exceptions import Unclear, UnknownEmulator
 from workstations.models import Emulator, Workstation
 
 _DONE = {
@@ -19,20 +19,6 @@ _DONE = {
     "stop": "stopped",
     "restart": "restarted",
 }
-
-
-class Unclear(Problem):
-    """It is not clear what to act on; nothing was asked for."""
-
-    code = "bad-parameters"
-    status = 422
-
-
-class NotDone(Problem):
-    """Something of what was asked for did not come about."""
-
-    code = "not-done"
-    status = 409
 
 
 def chosen_workstations(options: dict[str, Any]) -> list[Workstation]:

@@ -3,24 +3,10 @@
 import getpass
 from typing import TextIO
 
-from medimgr.lib.problems import Problem
+from workstations.exceptions import NoPassword, NotAllReadable
 from workstations.passwords import Rotation, check_password
 
 _NAMED = 20
-
-
-class NoPassword(Problem):
-    """No password was given; nothing was stored."""
-
-    code = "no-password"
-    status = 422
-
-
-class NotAllReadable(Problem):
-    """Some passwords can't be read with any of the keys."""
-
-    code = "rotation-incomplete"
-    status = 409
 
 
 def typed(stdin: TextIO, names: str) -> str:

@@ -3,11 +3,11 @@
 from datetime import datetime
 
 from workstations.connect_failures import status_after
-from workstations.exceptions import Refused, RemoteFailure, UnknownHost, Unreachable
+from workstations.exceptions import ConnectFailed, Refused, RemoteFailure, UnknownHost, Unreachable
 from workstations.models import Workstation
 from workstations.states import Reachability
 
-_OF_CONNECTS = frozenset({"", RemoteFailure.code, Unreachable.code, Refused.code, UnknownHost.code})
+_OF_CONNECTS = frozenset({"", ConnectFailed.code, Unreachable.code, Refused.code, UnknownHost.code})
 """Error codes of connects that failed: whoever connects has refuted them."""
 
 

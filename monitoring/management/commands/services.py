@@ -13,6 +13,7 @@ from medimgr.lib.private_file import write_private_file
 from medimgr.lib.problems import Problem
 from monitoring.actions import Verb
 from monitoring.command_line import acting, arguments, importing, log_tail, scaling, selection, status
+from monitoring.exceptions import NoLogYet
 from monitoring.importers.importing import import_sources, read_files
 from monitoring.importers.sources import Options
 from monitoring.importers.toml_writing import export_services, secret_variables
@@ -110,7 +111,7 @@ class Command(BaseCommand):
             except KeyboardInterrupt:
                 return
         elif not place.inode and not place.offset:
-            raise log_tail.NoLog(f"{service.key} has not written a log yet: there is no {service.log_path}.")
+            raise NoLogYet(f"{service.key} has not written a log yet: there is no {service.log_path}.")
 
     def _import(self, options: dict[str, Any]) -> None:
         declared = Service.objects.filter(builtin=False).count()

@@ -246,7 +246,7 @@ def test_limits_that_make_no_sense_are_refused(spawner: Spawner) -> None:
     error = failure(spawner, "/bin/true", rlimits=(ResourceLimit("nofile", 9, 8),))
     assert "to be 9, but at most 8" in error.detail
     error = failure(spawner, "/bin/true", rlimits=(ResourceLimit("nofile", 9, None),))
-    assert error.code == "not-permitted"
+    assert error.code == "supervisor-not-permitted"
 
 
 def test_a_machine_without_prlimit_says_so(spawner: Spawner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,7 +275,7 @@ def test_an_ordinary_user_cannot_do_what_only_root_can() -> None:
             {"user_group": "daemon", "rlimits": NOFILE},
             {"user": "root", "rlimits": NOFILE},
         ):
-            assert as_nobody(_as_nobody(directory, **fields)) == "not-permitted", fields
+            assert as_nobody(_as_nobody(directory, **fields)) == "supervisor-not-permitted", fields
 
 
 def test_an_ordinary_user_can_have_less() -> None:

@@ -127,7 +127,7 @@ def test_what_no_program_can_be_given_is_refused(spawner: Spawner, command: tupl
 
 def test_a_user_that_only_root_can_become_is_refused() -> None:
     with shared_directory() as directory:
-        assert as_nobody(lambda: _spawn(directory, user="root")) == "not-permitted"
+        assert as_nobody(lambda: _spawn(directory, user="root")) == "supervisor-not-permitted"
 
 
 def test_a_directory_that_may_not_be_entered_is_told_from_a_missing_one() -> None:
@@ -137,8 +137,8 @@ def test_a_directory_that_may_not_be_entered_is_told_from_a_missing_one() -> Non
         (closed / "inner").mkdir()
         if os.geteuid() != 0:
             closed.chmod(0)
-        assert as_nobody(lambda: _spawn(directory, cwd=str(closed))) == "not-permitted"
-        assert as_nobody(lambda: _spawn(directory, cwd=str(closed / "inner"))) == "not-permitted"
+        assert as_nobody(lambda: _spawn(directory, cwd=str(closed))) == "supervisor-not-permitted"
+        assert as_nobody(lambda: _spawn(directory, cwd=str(closed / "inner"))) == "supervisor-not-permitted"
         closed.chmod(0o700)
 
 

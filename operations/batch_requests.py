@@ -22,6 +22,7 @@ from medimgr.lib.problems import Problem
 from medimgr.lib.refusals import OutOfReach
 from medimgr.lib.scope import EVERYTHING, Labels, stored
 from operations import intake, registry
+from operations.auditing import record_asked
 from operations.batches import close_if_complete, count_ends, fact, operations_of
 from operations.exceptions import KeyReused, OperationGone
 from operations.lifecycle import fact as operation_fact
@@ -284,6 +285,7 @@ def _insert_at_once(rows: list[Operation], requester: Requester) -> list[Operati
                 Operation.objects.bulk_create(stored)
         except IntegrityError:  # a single request was faster with one of them: ask for each by itself
             return rows
+        record_asked(stored, requester)
         counted = count_ends(replaced)
         publish_all([*map(operation_fact, [*replaced, *stored]), *counted])
     done = {row.target_key for row in stored}

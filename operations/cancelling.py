@@ -11,6 +11,7 @@ from medimgr.events.log import publish_all
 from medimgr.lib.access import may, permission, scope_of
 from medimgr.lib.problems import Problem
 from operations import batches
+from operations.auditing import record_cancelled
 from operations.exceptions import CancelledByRequest, NotPermitted, OperationGone
 from operations.lifecycle import request_cancel
 from operations.models import Operation
@@ -130,6 +131,7 @@ def end_waiting(ids: Sequence[int], requester: Requester) -> set[int]:
         for row in rows:
             for name, value in changes.items():
                 setattr(row, name, value)
+        record_cancelled(rows, requester)
         counted = batches.count_ends(rows)
         publish_all([*map(fact, rows), *counted])
     return {row.pk for row in rows}

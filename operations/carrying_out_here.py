@@ -68,7 +68,7 @@ def carry_out_here(ask: Callable[[str], Operation]) -> Operation:
     operation = Operation.objects.get(pk=operation.pk)
     if operation.status == Status.PENDING:
         # Told to stop before it began, or too many of its kind are under way. Nobody else serves this queue.
-        operation = lifecycle.request_cancel(operation, Requester(_TOO_EARLY, "command"))
+        operation = lifecycle.request_cancel(operation, Requester(_TOO_EARLY, "system"))
     return operation
 
 

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from medimgr.accounts import families
 from medimgr.accounts.login_door import forget_old_tries
+from medimgr.audit import retention
 from medimgr.events import connections, traffic
 from medimgr.events.retention import prune
 from operations import batches, chores
@@ -90,11 +91,18 @@ def prune_logins() -> str:
     return f"deleted {count} row(s) of wrong logins" if count else ""
 
 
+def prune_audit() -> str:
+    """Delete what the audit has from more than MEDIMGR_AUDIT_KEEP_DAYS ago."""
+    count = retention.prune(timezone.now() - timedelta(days=settings.MEDIMGR_AUDIT_KEEP_DAYS))
+    return f"deleted {count} audit entries" if count else ""
+
+
 def register_chores() -> None:
     """Declare the chores. Called once, when the app is ready."""
     chores.register(Chore(REAP, 5.0, reap))
     chores.register(Chore("operations.purge", 300.0, purge_operations))
     chores.register(Chore("events.prune", 300.0, prune_events))
+    chores.register(Chore("audit.prune", 3600.0, prune_audit))
     chores.register(Chore("sessions.prune", 3600.0, prune_sessions))
     chores.register(Chore("accounts.logins-prune", 3600.0, families.forget_expired))
     chores.register(Chore("logins.prune", 600.0, prune_logins))

@@ -14,6 +14,7 @@ from medimgr.lib.access import demand, demand_everywhere, in_sight, labels_of, m
 from medimgr.lib.log_context import request_id
 from medimgr.lib.scope import stored
 from operations import batches, registry, words
+from operations.auditing import record_asked
 from operations.exceptions import (
     BadParameters,
     KeyReused,
@@ -103,6 +104,7 @@ def _store(wanted: Operation, requester: Requester) -> Operation:
                 continue
             replaced.append(ended)
         if _insert(wanted, declared):
+            record_asked([wanted], requester)
             publish_all([*_facts(replaced), fact(wanted)])
             return wanted
     raise TargetBusy(f"{wanted.target_words} is busy: others ask for it at the same moment. Try again.")

@@ -20,6 +20,7 @@ from django.utils import timezone
 from medimgr.lib.access import demand, may, permission
 from medimgr.lib.plain_text import harmless
 from operations import registry, words
+from operations.auditing import record_asked_to_stop, record_cancelled
 from operations.claiming import LEASE_SECONDS, claim
 from operations.exceptions import (
     CancelledByRequest,
@@ -198,10 +199,15 @@ def request_cancel(operation: Operation, requester: Requester) -> Operation:
     detail = f"Cancelled by {requester.name} before it began."
     waiting = {"status": Status.PENDING}
     end = ending(Status.CANCELLED, CancelledByRequest.code, detail)
-    [row] = change([Change(operation.pk, waiting, end | by)])
-    if row is None:
-        running = {"status": Status.RUNNING, "cancel_requested_at": None}
-        [row] = change([Change(operation.pk, running, by)])
+    with transaction.atomic():
+        [row] = change([Change(operation.pk, waiting, end | by)])
+        if row is not None:
+            record_cancelled([row], requester)
+        else:
+            running = {"status": Status.RUNNING, "cancel_requested_at": None}
+            [row] = change([Change(operation.pk, running, by)])
+            if row is not None:
+                record_asked_to_stop(row, requester)
     if row is None:
         row = Operation.objects.filter(pk=operation.pk).first()
         if row is None:

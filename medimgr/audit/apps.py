@@ -10,8 +10,10 @@ class AuditConfig(AppConfig):
     label = "audit"
 
     def ready(self) -> None:
-        """Let administrators read and export it."""
+        """Let administrators read and export it, and write down who comes and goes."""
+        from medimgr.audit import logins
         from medimgr.audit.models import AuditEntry
         from medimgr.lib.roles import Role, grant
 
         grant(Role.ADMINISTRATOR, AuditEntry, "view", "export")
+        logins.connect()

@@ -1,7 +1,25 @@
 """Who did what."""
 
+from typing import Any, NoReturn
+
 from django.conf import settings
 from django.db import models
+
+
+class Immutable(TypeError):
+    """Something in the code wants to change or delete an entry of the audit."""
+
+
+class AuditEntryQuerySet(models.QuerySet["AuditEntry"]):
+    """Entries, which nobody may change; :mod:`medimgr.audit.retention` alone deletes them."""
+
+    def update(self, **_values: Any) -> NoReturn:
+        """Raise Immutable."""
+        raise Immutable("An entry of the audit is never changed.")
+
+    def delete(self) -> NoReturn:
+        """Raise Immutable."""
+        raise Immutable("An entry of the audit goes by its age alone; see medimgr.audit.retention.")
 
 
 class AuditEntry(models.Model):
@@ -23,6 +41,8 @@ class AuditEntry(models.Model):
     detail = models.CharField(max_length=500, blank=True)
     operation_id = models.BigIntegerField(null=True, blank=True)
 
+    objects = AuditEntryQuerySet.as_manager()
+
     class Meta:
         verbose_name = "audit entry"
         verbose_name_plural = "audit entries"
@@ -37,3 +57,13 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.who}: {self.action} {self.target} ({self.outcome})"
+
+    def save(self, **options: Any) -> None:
+        """Insert it. Raises Immutable where it is in the table already."""
+        if not self._state.adding:
+            raise Immutable("An entry of the audit is never changed.")
+        super().save(**options)
+
+    def delete(self, *_arguments: Any, **_options: Any) -> NoReturn:
+        """Raise Immutable."""
+        raise Immutable("An entry of the audit goes by its age alone; see medimgr.audit.retention.")

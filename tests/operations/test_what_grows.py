@@ -14,6 +14,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from medimgr.accounts.models import TokenFamily
+from medimgr.audit.models import AuditEntry
 from medimgr.events import unseen_workers
 from medimgr.events.models import Connection, Event, StreamWorker, Traffic
 from monitoring.models import Run, Transition
@@ -113,9 +114,14 @@ def login() -> TokenFamily:
     )
 
 
+def audited() -> AuditEntry:
+    return AuditEntry.objects.create(at=timezone.now() - LONG, who="a", source="page", action="login")
+
+
 GROWING: dict[str, Callable[[], Model]] = {
     "axes.AccessAttempt": wrong_login,
     "accounts.TokenFamily": login,
+    "audit.AuditEntry": audited,
     "events.Event": events,
     "events.Traffic": lambda: Traffic.objects.create(minute=timezone.now() - LONG),
     "events.StreamWorker": worker,

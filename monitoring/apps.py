@@ -10,6 +10,7 @@ class MonitoringConfig(AppConfig):
 
     def ready(self) -> None:
         """Declare what streams and operations this app has, and who may do what."""
+        from medimgr.accounts.scope_choices import offer
         from medimgr.events import sources
         from medimgr.events.sight import labels_are_read_by
         from medimgr.events.topics import register
@@ -17,7 +18,7 @@ class MonitoringConfig(AppConfig):
         from monitoring import chores, error_words, handlers
         from monitoring.log_source import LogSource, open_log_source
         from monitoring.models import Dependency, Node, Run, Service, Transition
-        from monitoring.models.service import labels_by_key
+        from monitoring.models.service import all_groups, labels_by_key
 
         register("service", Service)
         register("node", Node)
@@ -28,6 +29,7 @@ class MonitoringConfig(AppConfig):
         chores.register_chores()
         for model in (Node, Service, Dependency, Run, Transition):
             grant(Role.VIEWER, model, "view")
+        offer("service_groups", all_groups)
         grant(Role.VIEWER, Service, "tail")
         grant(Role.OPERATOR, Service, "start", "stop", "restart", "recover")
         for declared in (Service, Dependency):

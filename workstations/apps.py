@@ -10,11 +10,13 @@ class WorkstationsConfig(AppConfig):
 
     def ready(self) -> None:
         """Declare what streams and operations this app has, and who may do what."""
+        from medimgr.accounts.scope_choices import offer
         from medimgr.events.topics import register
         from medimgr.lib.roles import Role, grant
         from workstations import chores, error_words, handlers
         from workstations.checks import check_passwords_can_be_read  # noqa: F401  (registers itself)
         from workstations.models import Change, Emulator, Workstation
+        from workstations.tags import all_tags
 
         register("workstation", Workstation)
         register("emulator", Emulator)
@@ -23,6 +25,7 @@ class WorkstationsConfig(AppConfig):
         chores.register_chores()
         for model in (Workstation, Emulator, Change):
             grant(Role.VIEWER, model, "view")
+        offer("workstation_tags", all_tags)
         grant(Role.OPERATOR, Workstation, "test", "check", "scan", "add_emulator")
         emulator_verbs = ("launch", "stop", "restart", "rename", "clone", "modify", "remove", "install")
         grant(Role.OPERATOR, Emulator, *emulator_verbs)

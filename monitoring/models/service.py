@@ -63,13 +63,18 @@ class ServiceQuerySet(ScopedRows["Service"]):
         return self.on(node).select_related("node", "status").prefetch_related("dependencies__needs")
 
 
+def all_groups() -> list[str]:
+    """Return the groups that services are in, as they write them. One query."""
+    groups = Service.objects.order_by().values_list("group", flat=True).distinct()
+    return [group for group in groups if group]
+
+
 def groups_with(labels: Labels) -> list[str]:
     """Return the groups that are among ``labels``, as services write them. One query.
 
     Compared here: the databases differ in what they hold to be the same letter.
     """
-    groups = Service.objects.order_by().values_list("group", flat=True).distinct()
-    return [group for group in groups if not labels.isdisjoint(group_label(group))]
+    return [group for group in all_groups() if not labels.isdisjoint(group_label(group))]
 
 
 def labels_by_key() -> dict[str, Labels]:

@@ -189,7 +189,7 @@ def test_of_a_role_only_the_scope_can_be_changed(root: User) -> None:
     viewer.refresh_from_db()
     assert viewer.name == "viewer"
     assert set(viewer.permissions.values_list("pk", flat=True)) == before
-    assert viewer.scope.service_groups == ["payments"]
+    assert AccountScope.objects.get(group=viewer).service_groups == ["payments"]
     assert client.post(f"{GROUPS}{viewer.pk}/delete/", {"post": "yes"}).status_code == 403
 
 

@@ -53,7 +53,7 @@ def emulator_called(emulator_id: int, user: Person) -> Emulator:
 
 @router.get("", response=schemas.EmulatorList, summary="All emulators")
 def list_emulators(request: HttpRequest, wanted: Query[schemas.EmulatorFilter]) -> dict[str, Any]:
-    """By workstation and index, as their lists were last read. Four queries at most, however many there are."""
+    """By workstation and index, as their lists were last read. Four queries at most."""
     demand(request.user, "view", Emulator)
     event_id = last_event_id()
     rows = Emulator.objects.visible_to(request.user)

@@ -7,6 +7,7 @@ is in test_streams_on_daphne.py.
 import asyncio
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from medimgr.events.fanout import Fanout
 from medimgr.events.opening import Listener, Opening
 from medimgr.events.subscription import End, Subscription
 from medimgr.events.tail import Measured, Row
+from medimgr.lib.scope import EVERYTHING, Scope
 from tests.events.sse import Message, SseParser
 
 NOBODY = Listener(user_id=1, session_key="s", auth_hash="h", rights=frozenset())
@@ -55,7 +57,7 @@ class Client:
         self.ends.append(reason)
         self._fanout.discard(stream)
 
-    def open(self, position: int) -> None:
+    def open(self, position: int, scope: Scope = EVERYTHING) -> None:
         self.stream.admit(
             Opening(
                 connection=1,
@@ -64,7 +66,7 @@ class Client:
                 since=position,
                 replay=(),
                 reset=False,
-                listener=NOBODY,
+                listener=replace(NOBODY, scope=scope),
             )
         )
         self.stream.open(self, frames.message("hello", {}), [])

@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.test import Client
-from pytest_django import DjangoAssertNumQueries, Settings
+from pytest_django import Settings
 
 from medimgr.accounts.models import TokenFamily
 from tests.api import assert_problem
@@ -183,11 +183,3 @@ def test_no_password_and_no_token_reaches_the_log(alice: User, caplog: pytest.Lo
     get(tokens["access"] + "x")
     for secret in ("alice-password", "wrong-secret-42", tokens["access"], tokens["refresh"]):
         assert secret not in caplog.text
-
-
-def test_a_wrong_answer_costs_no_row_and_few_queries(
-    alice: User, django_assert_max_num_queries: DjangoAssertNumQueries, settings: Settings
-) -> None:
-    settings.AXES_ENABLED = False
-    with django_assert_max_num_queries(8):
-        try_to_log_in("nobody", "x")

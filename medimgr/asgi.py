@@ -30,7 +30,9 @@ from medimgr.events.response import EventStreamResponse, release_database  # noq
 from medimgr.events.subscription import End, Subscription  # noqa: E402
 from medimgr.events.views import STREAM_KEY  # noqa: E402
 from medimgr.events.views import stream as stream_view  # noqa: E402
+from medimgr.front_door import FrontDoor  # noqa: E402
 from medimgr.lib.log_context import note_who, request_id, request_notes  # noqa: E402
+from medimgr.lib.protective_headers import protect  # noqa: E402
 from medimgr.request_deadline import RequestDeadline  # noqa: E402
 from medimgr.request_log import REQUEST_ID, RequestLog  # noqa: E402
 
@@ -49,6 +51,7 @@ PASSED_OVER = frozenset(
         "medimgr.known_user.KnownUser",
         "django.contrib.messages.middleware.MessageMiddleware",
         "django.middleware.clickjacking.XFrameOptionsMiddleware",
+        "medimgr.error_pages.SpokenRefusals",
     }
 )
 """Middleware that a stream does without: what it would do there, the view or this module does."""
@@ -73,7 +76,7 @@ class StreamHandler(ASGIHandler):
     def __init__(self) -> None:
         """Load the middleware and prepare the shared threads, which start with their first use."""
         super().__init__()
-        self._straight = PASSED_OVER.issuperset(settings.MIDDLEWARE) and not settings.SECURE_SSL_REDIRECT
+        self._straight = PASSED_OVER.issuperset(settings.MIDDLEWARE)
         self._threads = _shared_threads("stream-request")
         self._waiting_threads = _shared_threads("waiting-request")
 
@@ -91,7 +94,7 @@ class StreamHandler(ASGIHandler):
             await super().__call__(scope, receive, send)
             return
         try:
-            if self._straight and path == STREAM_PREFIX and scope["method"] == "GET" and request_behind(send):
+            if path == STREAM_PREFIX and self._goes_straight(scope) and request_behind(send):
                 await self._open(scope, send)
             else:
                 await self._answer(scope, receive, send, self._threads)
@@ -101,6 +104,10 @@ class StreamHandler(ASGIHandler):
         finally:
             if STREAM_KEY in scope:
                 scope[STREAM_KEY].lose()
+
+    def _goes_straight(self, scope: dict[str, Any]) -> bool:
+        is_redirected = settings.SECURE_SSL_REDIRECT and scope.get("scheme") != "https"
+        return self._straight and not is_redirected and bool(scope["method"] == "GET")
 
     async def _open(self, scope: dict[str, Any], send: Send) -> None:
         """Have the view alone answer a request for a stream."""
@@ -112,9 +119,9 @@ class StreamHandler(ASGIHandler):
                 response = await stream_view(request)
             except Exception as error:
                 response = await sync_to_async(response_for_exception)(request, error)
-        response["X-Content-Type-Options"] = "nosniff"
         if not response.streaming:
             response["Content-Length"] = str(len(response.content))
+        protect(response, https=scope.get("scheme") == "https")
         await self.send_response(response, send)
 
     async def _answer(self, scope: dict[str, Any], receive: Any, send: Send, threads: Threads) -> None:
@@ -154,6 +161,7 @@ class StreamHandler(ASGIHandler):
         notes = request_notes.get()
         if notes is not None:
             notes.status = response.status_code
+        protect(response, https=False)  # HSTS is there already, or does not belong there
         if not isinstance(response, EventStreamResponse):
             await super().send_response(response, send)
             return
@@ -178,4 +186,10 @@ async def _hold(stream: Subscription, receive: Any) -> None:
 
 
 deadline = RequestDeadline(StreamHandler(), settings.MEDIMGR_REQUEST_DEADLINE_SECONDS, streams=STREAM_PREFIX)
-application = RequestLog(deadline, streams=STREAM_PREFIX)
+front_door = FrontDoor(
+    deadline,
+    largest=settings.MEDIMGR_REQUEST_MAX_BODY_MB * 1_048_576,
+    proxies=settings.MEDIMGR_TRUSTED_PROXIES,
+    streams=STREAM_PREFIX,
+)
+application = RequestLog(front_door, streams=STREAM_PREFIX)

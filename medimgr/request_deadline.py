@@ -21,6 +21,8 @@ from urllib.parse import quote
 
 from medimgr.error_pages import ended_early
 from medimgr.events.daphne_transport import Pace, Send, cut_off, pace_of
+from medimgr.lib.protective_headers import protect
+from medimgr.lib.request_problems import DeadlineOver, Restarting
 
 logger = logging.getLogger(__name__)
 
@@ -33,18 +35,16 @@ TIDY_SECONDS = 2.0
 
 
 class Why(Enum):
-    """Why a request is ended before its answer is complete: status, code, heading and words."""
+    """Why a request is ended before its answer is complete: the problem, a heading and the words."""
 
     DEADLINE = (
-        504,
-        "request-deadline",
+        DeadlineOver,
         "This took too long",
         "The request was given up after {seconds:.0f} s without an answer. What it was to do may have been "
         "done or may still be: look before you try again.",
     )
     SHUTDOWN = (
-        503,
-        "server-restarting",
+        Restarting,
         "The server is being restarted",
         "The request was still under way when its web worker had to end. What it was to do may have been "
         "done: look before you try again.",
@@ -168,13 +168,13 @@ class _Request:
         """Tell the client, as far as that is still possible."""
         if self._complete:
             return  # what is late is only the tidying up
-        status, code, heading, words = why.value
+        kind, heading, words = why.value
         logger.warning(
             "%s was given up after %.1f s (%s): %s.",
             self.name,
             self.took(),
-            code,
-            "its answer stopped half-way, and the connection is cut" if self._started else str(status),
+            kind.code,
+            "its answer stopped half-way, and the connection is cut" if self._started else str(kind.status),
         )
         if self._started:
             cut_off(self._send)
@@ -183,16 +183,13 @@ class _Request:
         response = ended_early(
             self._scope["path"],
             headers.get(b"accept", b"").decode("latin-1"),
-            status=status,
-            code=code,
-            heading=heading,
-            detail=words.format(seconds=self.took()),
+            kind(words.format(seconds=self.took())),
+            heading,
         )
-        if why is Why.SHUTDOWN:
-            response["Retry-After"] = "1"
+        protect(response, https=self._scope.get("scheme") == "https")
         response["Content-Length"] = str(len(response.content))
         pairs = [(name.encode("ascii"), value.encode("latin-1")) for name, value in response.items()]
-        await self._send({"type": "http.response.start", "status": status, "headers": pairs})
+        await self._send({"type": "http.response.start", "status": kind.status, "headers": pairs})
         await self._send({"type": "http.response.body", "body": response.content})
 
     # --- what the application has instead of the server ---------------------------------------------

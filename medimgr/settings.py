@@ -32,6 +32,7 @@ MEDIMGR_STREAM_HEARTBEAT_SECONDS = env.seconds("MEDIMGR_STREAM_HEARTBEAT_SECONDS
 MEDIMGR_STREAM_MAX_AGE_SECONDS = env.seconds("MEDIMGR_STREAM_MAX_AGE_SECONDS", 1800.0, least=1.0)
 MEDIMGR_STREAM_DIRECT = env.flag("MEDIMGR_STREAM_DIRECT", True)
 MEDIMGR_REQUEST_DEADLINE_SECONDS = env.seconds("MEDIMGR_REQUEST_DEADLINE_SECONDS", 300.0, least=0.1)
+MEDIMGR_REQUEST_MAX_BODY_MB = env.number("MEDIMGR_REQUEST_MAX_BODY_MB", 5, least=1)
 MEDIMGR_WEB_MAX_AGE_SECONDS = env.seconds("MEDIMGR_WEB_MAX_AGE_SECONDS", 86_400.0)
 MEDIMGR_WEB_MAX_MEMORY_MB = env.number("MEDIMGR_WEB_MAX_MEMORY_MB", 512)
 MEDIMGR_WEB_MAX_REQUESTS = env.number("MEDIMGR_WEB_MAX_REQUESTS", 0)
@@ -74,7 +75,7 @@ INSTALLED_APPS = [
     # Daphne's app replaces runserver and does nothing else, but loads Twisted: 0.3 s and 26 MB for each
     # other command. Before staticfiles, as its own check demands.
     *(["daphne"] if sys.argv[1:2] == ["runserver"] else []),
-    "django.contrib.admin",
+    "medimgr.apps.AuditedAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -86,6 +87,7 @@ INSTALLED_APPS = [
     "csp",
     "ninja",
     "medimgr.apps.MedimgrConfig",
+    "medimgr.tallies.apps.TalliesConfig",
     "medimgr.audit.apps.AuditConfig",
     "medimgr.accounts.apps.AccountsConfig",
     "medimgr.events.apps.EventsConfig",
@@ -104,6 +106,7 @@ MIDDLEWARE = [
     "medimgr.known_user.KnownUser",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "medimgr.error_pages.SpokenRefusals",
 ]
 ROOT_URLCONF = "medimgr.urls"
 ASGI_APPLICATION = "medimgr.asgi.application"
@@ -148,6 +151,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 SILENCED_SYSTEM_CHECKS = [
     "axes.W002",  # its middleware only makes the answer of a shut door, which each door here does itself
+    "security.W021",  # a list of names that browsers ship is for public sites, and hard to get off again
 ]
 CSRF_FAILURE_VIEW = "medimgr.error_pages.csrf_failure"
 SESSION_COOKIE_HTTPONLY = True
@@ -155,21 +159,32 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 # True wherever people come in by https; a plain-http trial on loopback needs the cookie too.
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.flag("DJANGO_SECURE_COOKIES", False)
+# Who came by https a known proxy says (medimgr/front_door.py). SECURE_PROXY_SSL_HEADER believes anybody.
+SECURE_SSL_REDIRECT = env.flag("DJANGO_SSL_REDIRECT", False)
+# Whoever watches over this server asks it past the proxy.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+SECURE_HSTS_SECONDS = env.number("DJANGO_HSTS_SECONDS", 0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("DJANGO_HSTS_SUBDOMAINS", False)
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
-SECURE_REFERRER_POLICY = "same-origin"
+SECURE_REFERRER_POLICY = SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
-        "default-src": [SELF],
+        "default-src": [NONE],
         "script-src": [SELF],
         "style-src": [SELF],
         "img-src": [SELF, "data:"],
-        "object-src": [NONE],
-        "base-uri": [SELF],
+        "connect-src": [SELF],
+        "worker-src": [SELF],
+        "base-uri": [NONE],
         "form-action": [SELF],
         "frame-ancestors": [NONE],
     }
 }
+# A form or JSON; larger files are for no door of ours. The admin's longest form has about a hundred fields.
+DATA_UPLOAD_MAX_MEMORY_SIZE = FILE_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
+DATA_UPLOAD_MAX_NUMBER_FILES = 10
 
 # --- words, times, files -----------------------------------------------------------------------
 LANGUAGE_CODE = "en-us"

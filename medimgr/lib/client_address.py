@@ -26,13 +26,19 @@ def client_address(peer: str, forwarded: str, proxies: Sequence[Network]) -> str
     if known is None:
         return peer
     for hop in reversed(forwarded.split(",")):
-        if not any(known in network for network in proxies if network.version == known.version):
+        if not is_among(str(known), proxies):
             break
         behind = as_address(hop.strip())
         if behind is None:
             break
         known = behind
     return str(known)
+
+
+def is_among(peer: str, proxies: Sequence[Network]) -> bool:
+    """Return whether ``peer`` is one of the proxies that we know. Never raises."""
+    known = as_address(peer)
+    return known is not None and any(known in one for one in proxies if one.version == known.version)
 
 
 def as_address(text: str) -> Address | None:

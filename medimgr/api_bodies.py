@@ -6,25 +6,27 @@ from typing import Any
 from django.http import HttpRequest
 from ninja.parser import Parser
 
-from medimgr.lib.problems import Problem
+from medimgr.lib.branches import ValidationProblem
 
 DEEPEST = 32
 """So many levels a body may have. Ours need four; a thousand would end in the depths of some encoder."""
 _FORMS = frozenset({"multipart/form-data", "application/x-www-form-urlencoded"})
 
 
-class NotJson(Problem):
+class NotJson(ValidationProblem):
     """The body is not JSON."""
 
     code = "bad-json"
     status = 400
+    remedy = "Send a JSON object, or no body; the message says where it stops being JSON."
 
 
-class UnsupportedMediaType(Problem):
+class UnsupportedMediaType(ValidationProblem):
     """The body is of a kind that is not read here."""
 
     code = "unsupported-media-type"
     status = 415
+    remedy = "Send JSON, with Content-Type: application/json."
 
 
 class BodyParser(Parser):

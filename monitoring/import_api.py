@@ -11,7 +11,7 @@ from pydantic import ValidationError as Invalid
 
 from medimgr.lib.access import demand_everywhere
 from medimgr.lib.api_parameters import Text
-from medimgr.lib.problems import Problem
+from medimgr.lib.request_problems import TooLarge
 from monitoring.actions import Refusal
 from monitoring.import_requests import import_sent, request_restarts
 from monitoring.importers.formats import Format
@@ -23,13 +23,6 @@ from operations.schemas import OperationShape
 LARGEST_BODY = 1024 * 1024
 _FORMS = frozenset({"multipart/form-data", "application/x-www-form-urlencoded"})
 router = Router(tags=["services"])
-
-
-class BodyTooLarge(Problem):
-    """The body of the request is too large."""
-
-    code = "too-large"
-    status = 413
 
 
 class ImportAsked(BaseModel):
@@ -169,5 +162,5 @@ def _check_length(request: HttpRequest) -> None:
         raise _too_large()
 
 
-def _too_large() -> BodyTooLarge:
-    return BodyTooLarge(f"The files are larger than {LARGEST_BODY // 1024} KiB. Import them in parts.")
+def _too_large() -> TooLarge:
+    return TooLarge(f"The files are larger than {LARGEST_BODY // 1024} KiB. Import them in parts.")

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from medimgr.lib.access import demand, demand_everywhere, may_everywhere
 from medimgr.lib.api_parameters import Text
-from medimgr.lib.problems import Problem
+from medimgr.lib.request_problems import TooLarge
 from workstations.fleet_file import reading
 from workstations.fleet_file.saving import import_fleet
 from workstations.fleet_file.writing import export_fleet
@@ -17,13 +17,6 @@ from workstations.tags import tagged
 
 router = Router(tags=["workstations"])
 LARGEST_BODY = 1024 * 1024
-
-
-class TooLarge(Problem):
-    """The body of the request is too large."""
-
-    code = "too-large"
-    status = 413
 
 
 class FieldChange(BaseModel):

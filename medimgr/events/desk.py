@@ -14,6 +14,7 @@ from medimgr.events.opening import Opening
 from medimgr.events.tail import TROUBLE
 from medimgr.lib.loops import LoopGone
 from medimgr.lib.problems import Problem
+from medimgr.lib.request_problems import InternalError
 from medimgr.lib.watched_thread import Turn, WatchedThread
 
 logger = logging.getLogger(__name__)
@@ -108,18 +109,7 @@ def _admit(applicants: Sequence[Applicant], *, again: bool = True) -> list[Outco
             logger.warning("Admitting %d streams together failed: %r", len(applicants), error)
             return [outcome for applicant in applicants for outcome in _admit([applicant], again=again)]
         logger.exception("Admitting a stream failed.")
-        return [_Failed(error)]
-
-
-class _Failed(Problem):
-    """The server failed."""
-
-    code = "internal-error"
-    status = 500
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__("Opening the stream failed; the server's log says why.")
-        self.__cause__ = error
+        return [InternalError("Opening the stream failed; the server's log says why.")]
 
 
 def _settle(waiting: Sequence[_Waiting], outcomes: Sequence[Any]) -> None:

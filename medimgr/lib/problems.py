@@ -52,7 +52,13 @@ class Problem(Exception):
 
 
 def problem_document(
-    *, code: str, status: int, title: str, detail: str, errors: dict[str, list[str]] | None = None
+    *,
+    code: str,
+    status: int,
+    title: str,
+    detail: str,
+    errors: dict[str, list[str]] | None = None,
+    request_id: str = "",
 ) -> dict[str, Any]:
     """Return the body of an ``application/problem+json`` answer."""
     document: dict[str, Any] = {
@@ -64,4 +70,6 @@ def problem_document(
     }
     if errors:
         document["errors"] = errors
+    if request_id:
+        document["request_id"] = request_id
     return document

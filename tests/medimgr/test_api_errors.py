@@ -156,7 +156,7 @@ def test_an_idempotency_key_has_to_be_plain(client: Client, key: str) -> None:
 def test_an_error_of_ours_gives_nothing_away(
     client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def explode(*_: Any) -> None:
+    def explode(*_: Any, **__: Any) -> None:
         raise RuntimeError("the password is hunter2")
 
     monkeypatch.setattr(monitoring.api, "services_snapshot", explode)
@@ -168,7 +168,7 @@ def test_an_error_of_ours_gives_nothing_away(
 
 
 def test_a_database_that_is_away_is_said_so(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    def lose(*_: Any) -> None:
+    def lose(*_: Any, **__: Any) -> None:
         raise OperationalError("connection to server at 10.1.2.3 failed for user medimgr")
 
     monkeypatch.setattr(monitoring.api, "services_snapshot", lose)

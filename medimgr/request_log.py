@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from django.conf import settings
 
+from medimgr import request_tallies
 from medimgr.lib.client_address import Network, client_address
 from medimgr.lib.log_context import RequestNotes, request_id, request_notes, token_name, user_name
 
@@ -74,7 +75,9 @@ class RequestLog:
             passed = send if path == self._streams else _named(send, name, notes)
             await self._application(scope, receive, passed)
         finally:
-            _tell(scope, path, peer, notes, time.monotonic() - began)
+            took = time.monotonic() - began
+            request_tallies.count(scope["method"], notes.status, took, stream=path == self._streams)
+            _tell(scope, path, peer, notes, took)
             for variable, token in contexts:
                 variable.reset(token)  # type: ignore[arg-type]  # each its own
 

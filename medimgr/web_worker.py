@@ -32,6 +32,8 @@ from medimgr.events import figures
 from medimgr.garbage import Garbage
 from medimgr.lib.loops import background
 from medimgr.lib.service_notify import ServiceNotify
+from medimgr.tallies.process_report import WEB
+from medimgr.tallies.reporting import reporting
 
 BEAT_SECONDS = 2.0
 """Every how many seconds the event loop tells that it turns."""
@@ -70,7 +72,8 @@ class WebWorker:
         twisted_loop.call_soon(self._begin)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._asked_to_end)
-        self._server.run()
+        with reporting(WEB):
+            self._server.run()
 
     def _begin(self) -> None:
         get_resolver().url_patterns  # noqa: B018  (loads every view, which the first request need not wait for)

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from monitoring.models import Run, Transition
+from monitoring.tallies import forget_deleted_services
 from operations import chores
 from operations.chores import Chore
 
@@ -27,6 +28,7 @@ def prune_history(batch: int = BATCH_SIZE) -> str:
 def register_chores() -> None:
     """Declare the chores. Called once, when the app is ready."""
     chores.register(Chore("monitoring.history", 3600.0, prune_history))
+    chores.register(Chore("monitoring.tallies", 3600.0, forget_deleted_services))
 
 
 def _delete(rows: Any, batch: int) -> int:

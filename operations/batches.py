@@ -13,6 +13,8 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from medimgr.events.log import Fact
+from medimgr.tallies.counting import add
+from operations import tallies
 from operations.models import Batch, Operation, OperationQuerySet
 from operations.states import Status
 
@@ -63,13 +65,13 @@ def operations_of(batch: Batch) -> OperationQuerySet:
     return Operation.objects.filter(batch=batch.pk).exclude(batch="").order_by("id")
 
 
-def count_ends(rows: Sequence[Operation]) -> list[Fact]:
-    """Count operations that have just ended in their batches; return the events to publish along.
+def count_ends(rows: Sequence[Operation], repeated: Sequence[Operation] = ()) -> list[Fact]:
+    """Count operations that have just ended, for good and in their batches; return the events to publish.
 
     Call it in the transaction that ends them, after the last UPDATE of an operation and before
-    ``publish_all``: all take their locks in this order. Leave out what asks for itself again inside of its
-    batch, whose end is still to come. Two queries for each batch among ``rows``, a third for one that is
-    now complete, none where no row has a batch.
+    ``publish_all``: all take their locks in this order. ``repeated`` are those that ask for themselves again
+    inside of their batch, where their end is still to come. One statement; two queries for each batch among
+    ``rows``, a third for one that is now complete.
     """
     ends: dict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
@@ -80,6 +82,8 @@ def count_ends(rows: Sequence[Operation]) -> list[Fact]:
         changed = Batch.objects.filter(pk=pk).update(**{name: F(name) + n for name, n in ends[pk].items()})
         if changed:
             facts.append(fact(close_if_complete(Batch.objects.get(pk=pk))))
+    if rows or repeated:
+        add(tallies.of_ended([*rows, *repeated]))
     return facts
 
 

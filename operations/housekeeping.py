@@ -11,6 +11,7 @@ from medimgr.accounts.login_door import forget_old_tries
 from medimgr.audit import retention
 from medimgr.events import connections, traffic
 from medimgr.events.retention import prune
+from medimgr.tallies import process_report
 from operations import batches, chores
 from operations.chores import Chore
 from operations.clock_jumps import CarefulReaper
@@ -97,6 +98,12 @@ def prune_audit() -> str:
     return f"deleted {count} audit entries" if count else ""
 
 
+def forget_silent_processes() -> str:
+    """Delete the reports of medimgr's processes that have said nothing for an hour."""
+    count = process_report.forget_silent()
+    return f"deleted the reports of {count} process(es)" if count else ""
+
+
 def register_chores() -> None:
     """Declare the chores. Called once, when the app is ready."""
     chores.register(Chore(REAP, 5.0, reap))
@@ -106,4 +113,5 @@ def register_chores() -> None:
     chores.register(Chore("sessions.prune", 3600.0, prune_sessions))
     chores.register(Chore("accounts.logins-prune", 3600.0, families.forget_expired))
     chores.register(Chore("logins.prune", 600.0, prune_logins))
+    chores.register(Chore("tallies.prune", 3600.0, forget_silent_processes))
     chores.register(Chore("events.dead-workers", 5.0, forget_dead_workers))

@@ -64,8 +64,10 @@ def change(changes: Sequence[Change]) -> list[Operation | None]:
             ended = [row for row in rows.values() if Status(row.status) in FINISHED]
             store_along(rows.values())
             again = repetition.repeat_lost(ended)
-            # In the order in which all take their locks: operations, batches, the log of events.
-            facts = batches.count_ends([row for row in ended if row.pk not in again])
+            # In the order in which all take their locks: operations, batches, tallies, the log of events.
+            facts = batches.count_ends(
+                [row for row in ended if row.pk not in again], [row for row in ended if row.pk in again]
+            )
             publish_all([*map(fact, rows.values()), *map(fact, again.values()), *facts])
     return [rows.get(one.pk) for one in changes]
 

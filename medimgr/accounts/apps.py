@@ -14,6 +14,7 @@ class AccountsConfig(AppConfig):
         from django.contrib.auth.models import Group, User
         from django.db.models.signals import post_migrate
 
+        from medimgr.accounts import login_tallies
         from medimgr.accounts.models import AccountScope, MachineToken, TokenFamily
         from medimgr.accounts.roles import keep_roles
         from medimgr.accounts.scopes import scope_of_account
@@ -25,4 +26,5 @@ class AccountsConfig(AppConfig):
             grant(Role.ADMINISTRATOR, model, "view", "add", "change", "delete")
         grant(Role.ADMINISTRATOR, MachineToken, "view", "add", "revoke")
         grant(Role.ADMINISTRATOR, TokenFamily, "view", "change")
+        login_tallies.connect()
         post_migrate.connect(keep_roles, dispatch_uid="medimgr.accounts.roles")

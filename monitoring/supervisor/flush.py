@@ -13,12 +13,14 @@ from django.utils import timezone
 
 from medimgr.events.log import Fact, publish_all, write_tick
 from medimgr.lib.scope import group_label
+from medimgr.tallies.counting import add
 from monitoring.models import Run, Service, ServiceStatus, Transition
 from monitoring.states import ExitSource
 from monitoring.supervisor import lease as leases
 from monitoring.supervisor.lease import Lease
 from monitoring.supervisor.records import RunRow, StatusRow, TakenOver, TransitionRow
 from monitoring.supervisor.writes import Batch
+from monitoring.tallies import restarts
 
 log = logging.getLogger(__name__)
 _STATUS_FIELDS = (
@@ -101,6 +103,7 @@ def flush(batch: Batch, lease: Lease, published: Published) -> None:
         tick = batch.tick if batch.tick is not None and not published.has_tick(batch.tick) else None
         if tick is not None:
             write_tick(lease.name, tick)
+        add(restarts(batch.transitions, {status.service: status.key for status in statuses}))
         publish_all(facts)
     for status in statuses:
         published.learn(status)

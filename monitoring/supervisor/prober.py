@@ -15,12 +15,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from medimgr.tallies import gathering
 from monitoring.states import HealthKind
 from monitoring.supervisor.commands import CommandRunner
 from monitoring.supervisor.name_lookup import NameLookup
 from monitoring.supervisor.probes import Asked, ProbeResult, probe
 from monitoring.supervisor.silence import LogSilence, NoticeSilence
 from monitoring.supervisor.spec import HealthCheck, ServiceSpec
+from monitoring.tallies import probed
 
 AT_ONCE = 64
 """Probes over the network."""
@@ -139,7 +141,9 @@ class Prober:
         self._launch()
 
     async def _one(self, one: _Probed) -> None:
+        began = self._loop.time()
         result = await probe(one.check, one.asked)
+        gathering.of_this_process.add(probed(one.check.kind, result.ok, self._loop.time() - began))
         one.task = None
         if self._probed.get(one.key) is not one:
             return

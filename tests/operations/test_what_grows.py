@@ -17,6 +17,7 @@ from medimgr.accounts.models import TokenFamily
 from medimgr.audit.models import AuditEntry
 from medimgr.events import unseen_workers
 from medimgr.events.models import Connection, Event, StreamWorker, Traffic
+from medimgr.tallies.models import ProcessReport
 from monitoring.models import Run, Transition
 from monitoring.states import Reason, State
 from operations import chores, lifecycle
@@ -49,6 +50,7 @@ KEPT = {
     "monitoring.ServiceStatus": "one for each service",
     "monitoring.Dependency": "declared",
     "operations.ChoreRun": "one for each chore",
+    "tallies.Tally": "one for each count and the values of its labels, which are all bounded",
     "workstations.Workstation": "declared",
     "workstations.Emulator": "one for each emulator that a workstation lists",
 }
@@ -114,6 +116,11 @@ def login() -> TokenFamily:
     )
 
 
+def silent_process() -> ProcessReport:
+    at = timezone.now() - LONG
+    return ProcessReport.objects.create(node="n", kind="web", pid=1, start_ticks=1, started_at=at, seen_at=at)
+
+
 def audited() -> AuditEntry:
     return AuditEntry.objects.create(at=timezone.now() - LONG, who="a", source="page", action="login")
 
@@ -136,6 +143,7 @@ GROWING: dict[str, Callable[[], Model]] = {
     "workstations.Change": lambda: Change.objects.create(
         workstation=Workstation.objects.create(name="w", host="w"), at=timezone.now() - LONG, what="status"
     ),
+    "tallies.ProcessReport": silent_process,
     "sessions.Session": lambda: Session.objects.create(
         session_key="old", session_data="", expire_date=timezone.now() - LONG
     ),

@@ -14,8 +14,10 @@ from typing import Any
 
 from django.utils import timezone
 
+from medimgr.tallies import gathering
 from workstations.connect_failures import failed, is_ours, silence, unknown_name, unresolved
 from workstations.exceptions import RemoteFailure
+from workstations.tallies import ANSWERED, CONNECTED, FAILED
 
 logger = logging.getLogger(__name__)
 
@@ -114,13 +116,15 @@ class Prober(threading.Thread):
     async def _one(self, target: Target, places: asyncio.Semaphore) -> None:
         await asyncio.sleep(target.after)
         async with places:
-            began = timezone.now()
+            began, began_at = timezone.now(), time.monotonic()
             try:
                 failure = await self._connect(target)
             except _NotJudged as error:
                 self.not_judged += 1
                 logger.warning("%s could not be looked at: %s", target.host, error)
                 return
+        result = ANSWERED if failure is None else FAILED
+        gathering.of_this_process.add(CONNECTED.seen(time.monotonic() - began_at, result))
         self.findings.put(Finding(target, began, failure))
 
     async def _connect(self, target: Target) -> RemoteFailure | None:

@@ -7,6 +7,8 @@ from django.conf import settings
 from django.core.checks import Tags
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from medimgr.tallies.process_report import SUPERVISOR
+from medimgr.tallies.reporting import reporting
 from monitoring.supervisor.builtin import remove_builtin
 from monitoring.supervisor.nodelock import AlreadySupervised, NodeLock
 from monitoring.supervisor.supervision import CannotGoOn, supervise
@@ -38,7 +40,7 @@ class Command(BaseCommand):
         name = node or settings.MEDIMGR_NODE
         data_dir: Path = settings.MEDIMGR_DATA_DIR
         try:
-            with NodeLock(data_dir, name):
+            with NodeLock(data_dir, name), reporting(SUPERVISOR, name):
                 code = supervise(
                     name,
                     data_dir,

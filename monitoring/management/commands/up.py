@@ -10,6 +10,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from medimgr.lib.problems import Problem
+from medimgr.tallies.process_report import SUPERVISOR
+from medimgr.tallies.reporting import reporting
 from monitoring.importers.toml import import_services
 from monitoring.states import Health, State
 from monitoring.supervisor.builtin import declare_builtin, is_web
@@ -66,7 +68,7 @@ class Command(BaseCommand):
         node: str = settings.MEDIMGR_NODE
         data_dir: Path = settings.MEDIMGR_DATA_DIR
         try:
-            with NodeLock(data_dir, node):
+            with NodeLock(data_dir, node), reporting(SUPERVISOR, node):
                 self._run(node, data_dir, bind, workers, services, leave_running)
         except (AlreadySupervised, CannotGoOn, CannotListen) as error:
             raise CommandError(str(error)) from error

@@ -8,6 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from medimgr.lib.stop_signals import stop_signals
+from medimgr.tallies.process_report import OPERATIONS
+from medimgr.tallies.reporting import reporting
 from operations.chores import ChoreRunner
 from operations.worker import Worker
 
@@ -45,7 +47,7 @@ class Command(BaseCommand):
         chores = None if passing else ChoreRunner(operations.owner)
         abandoned = 0
         failure: BaseException | None = None
-        with stop_signals() as signals:
+        with stop_signals() as signals, reporting(OPERATIONS):
 
             def work() -> None:
                 nonlocal abandoned, failure

@@ -159,6 +159,7 @@ def _opening(case: _Case, connection: int, replays: Replays, seen: Look | None) 
             holder=person.holder,
         ),
         sources=case.wanted,
+        user_name=person.user.get_username(),
         look=None if person.scope.is_everything else seen,
     )
 

@@ -43,5 +43,7 @@ class Opening:
     reset: bool
     listener: Listener
     sources: tuple[Source, ...] = ()
+    user_name: str = ""
+    """Whose it is, for the log."""
     look: Look | None = None
     """Which services there are for whom, read for a stream that is limited."""

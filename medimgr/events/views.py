@@ -21,10 +21,12 @@ from medimgr.events.broadcaster import current
 from medimgr.events.encoding import chosen
 from medimgr.events.exceptions import NeedsAsgi, ShuttingDown, SignInFirst
 from medimgr.events.models import new_token
+from medimgr.events.opening import Opening
 from medimgr.events.response import EventStreamResponse
 from medimgr.events.subscription import End
 from medimgr.events.terms import read_terms
 from medimgr.events.topics import known
+from medimgr.lib.log_context import note_who, token_name, user_name
 from medimgr.lib.problem_response import problem_response
 from medimgr.lib.problems import Problem
 from medimgr.lib.request_address import address_of
@@ -73,6 +75,7 @@ async def _open(request: HttpRequest) -> EventStreamResponse:
     applicant = Applicant(subscription, session_key, address_of(request), terms, request.GET.dict(), bearer)
     try:
         opening = await broadcaster.desk.admit(applicant)
+        _note_who(opening)
         broadcaster.admit(subscription, opening)
         if subscription.ended is not None:
             raise ShuttingDown
@@ -80,6 +83,14 @@ async def _open(request: HttpRequest) -> EventStreamResponse:
         subscription.lose()
         raise
     return EventStreamResponse(broadcaster, subscription)
+
+
+def _note_who(opening: Opening) -> None:
+    """Let the log know whose stream it is; no middleware has."""
+    holder = opening.listener.holder
+    user_name.set(opening.user_name)
+    token_name.set("" if holder is None else holder.limits.token)
+    note_who()
 
 
 def _refusal(problem: Problem) -> HttpResponse:

@@ -89,7 +89,8 @@ def test_a_token_in_the_address_opens_nothing_and_another_scheme_is_no_token(
     site: Site, machine: str
 ) -> None:
     for name in ("access_token", "token", "authorization"):
-        _, problem = refusal(StreamClient(site.ports[0], topics="service", **{name: machine}))
+        query: dict[str, Any] = {"topics": "service", name: machine}
+        _, problem = refusal(StreamClient(site.ports[0], **query))
         assert problem["code"] == "not-logged-in"
     basic = StreamClient(site.ports[0], "", {"Authorization": "Basic cm9ib3Q6cm9ib3Q="}, topics="service")
     assert refusal(basic)[1]["code"] == "not-logged-in"

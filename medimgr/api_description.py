@@ -12,9 +12,18 @@ D = TypeVar("D", bound=dict[str, Any])
 SAFE = frozenset({"get", "head", "options"})
 CHECKED_BY_HAND = ("/services/import", "/workstations/import")
 """They take files of any type."""
-FOLLOWED = frozenset({"OperationAnswer", "BatchAnswer", "BatchAsked", "BatchCancelled", "ManyAnswer"})
+FOLLOWED = frozenset({"OperationAnswer", "BatchAsked", "BatchCancelled", "ManyAnswer", "ServiceBatchAnswer"})
 """Answers that name an operation or a batch, for whose end can be waited."""
 FOLLOWED_BY_GET = frozenset({"OperationShape", "BatchShape"})
+
+FILES = {
+    "/services/export": "application/toml",
+    "/workstations/export": "application/toml",
+    "/services/{key}/log": "text/plain",
+    "/services/{key}/log/download": "text/plain",
+    "/operations/{operation_id}/log": "text/plain",
+}
+"""What may answer with a file: instead of JSON where they have that too, on ``download``."""
 
 PROBLEM_SCHEMA: dict[str, Any] = {
     "title": "Problem",
@@ -55,7 +64,7 @@ IF_NONE_MATCH = {
     "in": "header",
     "required": False,
     "description": "ETags of what you have: 304 without a body where it is still the same.",
-    "schema": {"type": "string", "pattern": r"^[\x20-\x7e]*$"},
+    "schema": {"type": "string"},
 }
 PREFER = {
     "name": "Prefer",
@@ -63,7 +72,7 @@ PREFER = {
     "required": False,
     "description": f"`wait=10` (RFC 7240): answer once it has ended, with 200, or after so many seconds, "
     f"{LONGEST_WAIT_SECONDS} at most, with how far it is.",
-    "schema": {"type": "string", "pattern": r"^[\x20-\x7e]*$"},
+    "schema": {"type": "string"},
 }
 _TEXT_HEADER = {"schema": {"type": "string"}}
 HEADERS: dict[str, dict[str, Any]] = {
@@ -84,6 +93,7 @@ def complete(description: D) -> D:
         for method, operation in methods.items():
             if method == "get":
                 _add_tags(operation)
+                _add_file(path, operation)
             _add_waiting(operation)
             _add_problems(path, method, operation)
             operation["responses"] = dict(
@@ -101,6 +111,13 @@ def _add_tags(operation: dict[str, Any]) -> None:
             "description": "Nothing has changed since.",
             "headers": {"ETag": {"$ref": "#/components/headers/ETag"}},
         }
+
+
+def _add_file(path: str, operation: dict[str, Any]) -> None:
+    for end, kind in FILES.items():
+        if path.endswith(end):
+            content = operation["responses"][200].setdefault("content", {})
+            content[kind] = {"schema": {"type": "string"}}
 
 
 def _add_waiting(operation: dict[str, Any]) -> None:

@@ -69,9 +69,9 @@ def list_services(request: HttpRequest, wanted: Query[schemas.ServiceFilter]) ->
     return snapshot | {"count": len(items), "items": items[wanted.offset : wanted.offset + wanted.limit]}
 
 
-@router.post("/batch", response={202: schemas.BatchAnswer}, summary="One action on many services")
+@router.post("/batch", response={202: schemas.ServiceBatchAnswer}, summary="One action on many services")
 def act_on_many(
-    request: HttpRequest, asked: schemas.BatchAsked, idempotency_key: IdempotencyKey
+    request: HttpRequest, asked: schemas.ServiceBatchAsked, idempotency_key: IdempotencyKey
 ) -> Answer[dict[str, Any]]:
     """Each service gets an operation or a refusal with its reason; one that is busy holds up no other."""
     demand(request.user, PERMISSION_OF_VERB[asked.action], Service)
@@ -116,7 +116,7 @@ def one_service(request: HttpRequest, key: str) -> dict[str, Any]:
     }
 
 
-@router.get("/{key}/history", response=schemas.History, by_alias=True, summary="Its changes of state")
+@router.get("/{key}/history", response=schemas.Transitions, by_alias=True, summary="Its changes of state")
 def history(request: HttpRequest, key: str, page: Query[Page]) -> dict[str, Any]:
     """Newest first. Three queries."""
     demand(request.user, "view", Service)
@@ -128,7 +128,7 @@ def _accept(
     request: HttpRequest,
     key: str,
     verb: Verb,
-    asked: schemas.Asked | None,
+    asked: schemas.ServiceAsked | None,
     idempotency_key: str | None,
 ) -> Answer[dict[str, Any]]:
     demand(request.user, PERMISSION_OF_VERB[verb], Service)
@@ -149,7 +149,7 @@ def start(
     request: HttpRequest,
     key: str,
     idempotency_key: IdempotencyKey,
-    asked: schemas.Asked | None = None,
+    asked: schemas.ServiceAsked | None = None,
 ) -> Answer[dict[str, Any]]:
     """It waits for what it needs first."""
     return _accept(request, key, "start", asked, idempotency_key)

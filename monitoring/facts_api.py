@@ -77,11 +77,7 @@ class NodeList(BaseModel):
     items: list[NodeShape]
 
 
-@exports.get(
-    "/export",
-    summary="Their declarations as a file",
-    openapi_extra={"responses": {200: {"content": {"application/toml": {"schema": {"type": "string"}}}}}},
-)
+@exports.get("/export", summary="Their declarations as a file")
 def export(request: HttpRequest, node: Text = "", group: Text | None = None) -> HttpResponse:
     """As TOML, which import reads; without the values of variables that look like secrets.
 

@@ -48,7 +48,7 @@ class FieldShape(BaseModel):
     restart: bool = Field(description="A running process takes it over only with a restart.")
 
 
-class ChangeShape(BaseModel):
+class ServiceChange(BaseModel):
     """What the import does to one service."""
 
     key: str
@@ -68,11 +68,11 @@ class RemarkShape(BaseModel):
     mapped: bool
 
 
-class ImportAnswer(BaseModel):
+class ServicesImported(BaseModel):
     """What an import did or, in a dry run, would do."""
 
     dry_run: bool
-    services: list[ChangeShape]
+    services: list[ServiceChange]
     not_mapped: list[RemarkShape]
     notes: list[RemarkShape]
     to_restart: list[str] = Field(description="Running services that need a restart to apply.")
@@ -98,7 +98,9 @@ _BODY = {
 }
 
 
-@router.post("/import", response=ImportAnswer, summary="Declare services from a file", openapi_extra=_BODY)
+@router.post(
+    "/import", response=ServicesImported, summary="Declare services from a file", openapi_extra=_BODY
+)
 def import_services(request: HttpRequest, query: Query[ImportAsked]) -> dict[str, Any]:  # noqa: ARG001
     """The body is the file's text, or a form with files (several for systemd's units). All of it or nothing.
 

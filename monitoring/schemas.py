@@ -95,7 +95,7 @@ class TransitionShape(BaseModel, extra="allow"):
     operation: int | None
 
 
-class History(BaseModel):
+class Transitions(BaseModel):
     """The changes of one service's state, newest first."""
 
     count: int
@@ -113,19 +113,19 @@ class ServiceFilter(BaseModel):
     offset: int = Field(0, ge=0, le=10**9, description="Pass over so many items first.")
 
 
-class Asked(BaseModel, extra="forbid"):
+class ServiceAsked(BaseModel, extra="forbid"):
     """What may be said about an action."""
 
     reason: ReasonText = ""
 
 
-class StopAsked(Asked):
+class StopAsked(ServiceAsked):
     """What may be said about a stop."""
 
     force: bool = Field(False, description="Kill at once instead of asking first.")
 
 
-class RestartAsked(Asked):
+class RestartAsked(ServiceAsked):
     """What may be said about a restart."""
 
     rolling: bool = Field(False, description="Wait until enough of its group is ready without it.")
@@ -147,13 +147,13 @@ class Scaled(BaseModel):
     removed: list[str]
 
 
-class AutoRecoveryAsked(Asked):
+class AutoRecoveryAsked(ServiceAsked):
     """Whether the supervisor may restart the service by itself."""
 
     enabled: bool = Field(strict=True)
 
 
-class BatchAsked(StopAsked):
+class ServiceBatchAsked(StopAsked):
     """One action on many services."""
 
     action: Literal["start", "stop", "restart", "auto-recovery-on", "auto-recovery-off"]
@@ -173,7 +173,7 @@ class RefusalShape(BaseModel):
     detail: str
 
 
-class BatchAnswer(BaseModel):
+class ServiceBatchAnswer(BaseModel):
     """What became of a batch: an operation or a refusal for each service."""
 
     batch: str

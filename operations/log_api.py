@@ -38,7 +38,7 @@ class OperationLogShape(BaseModel):
     complete: bool = Field(description="The operation has ended, and there is nothing after ``last``.")
 
 
-class LogQuery(BaseModel):
+class OperationLogQuery(BaseModel):
     """Which lines are wanted."""
 
     after: int = Field(0, ge=0, le=2**31 - 1, description="Only lines behind this one.")
@@ -48,7 +48,7 @@ class LogQuery(BaseModel):
 
 @router.get("/{operation_id}/log", response=OperationLogShape, summary="Its log")
 def operation_log(
-    request: HttpRequest, operation_id: RowId, wanted: Query[LogQuery]
+    request: HttpRequest, operation_id: RowId, wanted: Query[OperationLogQuery]
 ) -> HttpResponseBase | dict[str, Any]:
     """What its handler said, in order; it goes with the operation. Two queries."""
     demand(request.user, "view", Operation)

@@ -60,14 +60,30 @@ class InstallAsked(AskedWith, json_schema_extra=_described(InstallParameters)):
     """An app."""
 
 
-class ManyWorkstations(Asked):
+def _just_one_of(*names: str) -> dict[str, Any]:
+    """Return what describes to programs that just one of the fields is given. Pure."""
+    return {
+        "oneOf": [
+            {
+                "required": [name],
+                "properties": {
+                    name: {"not": {"type": "null"}},
+                    **{other: {"type": "null"} for other in names if other != name},
+                },
+            }
+            for name in names
+        ]
+    }
+
+
+class ManyWorkstations(Asked, json_schema_extra=_just_one_of("workstations", "tag")):
     """Which workstations: just one of the two."""
 
     workstations: list[RowId] | None = Field(None, min_length=1, max_length=1000, description="Their ids.")
     tag: Text | None = None
 
 
-class ManyEmulators(Asked):
+class ManyEmulators(Asked, json_schema_extra=_just_one_of("emulators", "tag", "workstation")):
     """Which emulators: just one of the three."""
 
     emulators: list[RowId] | None = Field(None, min_length=1, max_length=10_000, description="Their ids.")

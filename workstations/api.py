@@ -107,7 +107,7 @@ def emulators_of(request: HttpRequest, workstation_id: RowId, page: Query[Page])
     return {"count": rows.count(), "items": items, "last_event_id": event_id}
 
 
-@router.get("/{workstation_id}/history", response=schemas.History, summary="What has changed there")
+@router.get("/{workstation_id}/history", response=schemas.SeenChanges, summary="What has changed there")
 def history(request: HttpRequest, workstation_id: RowId, page: Query[Page]) -> dict[str, Any]:
     """Of it and its emulators, newest first. Three queries."""
     demand(request.user, "view", Change)

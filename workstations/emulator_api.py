@@ -116,7 +116,7 @@ def one_emulator(request: HttpRequest, emulator_id: RowId) -> dict[str, Any]:
     return emulator_called(emulator_id, request.user).public()
 
 
-@router.get("/{emulator_id}/history", response=schemas.History, summary="What has changed of it")
+@router.get("/{emulator_id}/history", response=schemas.SeenChanges, summary="What has changed of it")
 def history(request: HttpRequest, emulator_id: RowId, page: Query[Page]) -> dict[str, Any]:
     """Newest first: all that was seen at its index, which another emulator may have had before. 3 queries."""
     demand(request.user, "view", Change)

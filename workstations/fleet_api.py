@@ -35,7 +35,7 @@ class WorkstationChange(BaseModel):
     fields: list[FieldChange]
 
 
-class ImportAnswer(BaseModel):
+class FleetImported(BaseModel):
     """What an import did or, in a dry run, would do."""
 
     dry_run: bool
@@ -47,7 +47,7 @@ class ImportAnswer(BaseModel):
 _BODY = {"requestBody": {"required": True, "content": {"text/plain": {"schema": {"type": "string"}}}}}
 
 
-@router.post("/import", response=ImportAnswer, summary="Declare them from a file", openapi_extra=_BODY)
+@router.post("/import", response=FleetImported, summary="Declare them from a file", openapi_extra=_BODY)
 def import_workstations(request: HttpRequest, dry_run: bool = False) -> dict[str, Any]:
     """The body is the file's text. All of it or nothing; workstations that it does not name stay."""
     if not any(may_everywhere(request.user, verb, Workstation) for verb in ("add", "change")):

@@ -149,7 +149,7 @@ class EmulatorFilter(Page):
     search: Text = Field("", description="Part of its title.")
 
 
-class ChangeShape(BaseModel, extra="allow"):
+class SeenChange(BaseModel, extra="allow"):
     """One change that was seen."""
 
     id: int
@@ -162,11 +162,11 @@ class ChangeShape(BaseModel, extra="allow"):
     operation: int | None = Field(description="What changed it; null: the polling saw it.")
 
 
-class History(BaseModel):
+class SeenChanges(BaseModel):
     """Changes, newest first."""
 
     count: int
-    items: list[ChangeShape]
+    items: list[SeenChange]
 
 
 def described(row: Workstation) -> dict[str, Any]:

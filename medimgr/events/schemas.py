@@ -42,7 +42,7 @@ class HealthInShort(BaseModel):
     reason: str
 
 
-class Durations(BaseModel):
+class Delays(BaseModel):
     """Milliseconds from an event's publication to its hand-over to the last stream of a web worker."""
 
     p50: float | None
@@ -55,8 +55,8 @@ class Durations(BaseModel):
 class Latency(BaseModel):
     """Recent: within the last five minutes."""
 
-    recent: Durations
-    ever: Durations
+    recent: Delays
+    ever: Delays
 
 
 class StreamErrors(BaseModel):

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.staticfiles import finders
 from django.test import Client
+from pydantic import BaseModel
 
 pytestmark = pytest.mark.django_db
 
@@ -88,3 +89,16 @@ def test_the_docs_page_takes_nothing_from_elsewhere_and_nothing_inline(client: C
     assert " style=" not in text
     assert not re.search(r"\son\w+=", text)
     assert "script-src 'self'" in page["Content-Security-Policy"]
+
+
+def test_no_two_shapes_have_the_same_name() -> None:
+    """The description knows them by their names alone: one would be described as the other."""
+    places: dict[str, set[str]] = {}
+    for kind in every_kind(BaseModel):
+        if kind.__module__.partition(".")[0] in {"medimgr", "monitoring", "operations", "workstations"}:
+            places.setdefault(kind.__name__, set()).add(kind.__module__)
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def every_kind(base: type[BaseModel]) -> list[type[BaseModel]]:
+    return [kind for child in base.__subclasses__() for kind in (child, *every_kind(child))]

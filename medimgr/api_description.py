@@ -156,6 +156,8 @@ def _codes(path: str, method: str, operation: dict[str, Any]) -> Iterator[tuple[
     yield 400, "bad-request"
     if operation.get("security"):
         yield 401, "not-logged-in"
+        yield 401, "token-invalid"
+        yield 401, "token-expired"
         yield 403, "not-permitted"
         if method not in SAFE:
             yield 403, "out-of-reach"

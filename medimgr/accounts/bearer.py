@@ -6,7 +6,7 @@ says.
 
 import logging
 from collections.abc import Collection, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
@@ -33,7 +33,7 @@ class Holder:
 
     user: User
     limits: Limits
-    auth_hash: str
+    auth_hash: str = field(repr=False)
     """The account's session hash, which changes with its password."""
     expires_at: datetime | None
     """None for a machine's token that never expires."""

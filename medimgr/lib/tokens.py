@@ -11,7 +11,7 @@ import re
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +91,7 @@ class Claims:
     """The primary key of the account."""
     family: str
     """Which login it came from."""
-    bound: str
+    bound: str = field(repr=False)
     """What :func:`bound_to` made of the account's password when it was issued."""
     identifier: str
     """``jti``: no two tokens have the same."""

@@ -1,6 +1,13 @@
 """The composition root as an app: static files and checks that belong to no single part."""
 
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
+
+
+class AuditedAdminConfig(AdminConfig):
+    """Django's admin, with a site that writes down what is changed in it."""
+
+    default_site = "medimgr.admin_site.AuditedSite"
 
 
 class MedimgrConfig(AppConfig):

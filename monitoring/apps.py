@@ -15,7 +15,7 @@ class MonitoringConfig(AppConfig):
         from medimgr.events.sight import labels_are_read_by
         from medimgr.events.topics import register
         from medimgr.lib.roles import Role, grant
-        from monitoring import chores, error_words, handlers
+        from monitoring import chores, error_words, handlers, places
         from monitoring.log_source import LogSource, open_log_source
         from monitoring.models import Dependency, Node, Run, Service, Transition
         from monitoring.models.service import all_groups, labels_by_key
@@ -27,6 +27,7 @@ class MonitoringConfig(AppConfig):
         handlers.register_kinds()
         error_words.declare()
         chores.register_chores()
+        places.register_places()
         for model in (Node, Service, Dependency, Run, Transition):
             grant(Role.VIEWER, model, "view")
         offer("service_groups", all_groups)

@@ -3,8 +3,9 @@
 What medimgr asks for by itself is not in it: that is nobody's doing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
+from medimgr.audit.places import numbers
 from medimgr.audit.recording import entry, record_all
 from operations.models import Operation
 from operations.requester import Requester
@@ -52,6 +53,12 @@ def record_act(
             )
         ]
     )
+
+
+def places_of_operations(keys: Collection[str]) -> dict[str, str]:
+    """Return the pages of those operations that exist still. One query."""
+    found = Operation.objects.filter(pk__in=numbers(keys)).only("pk")
+    return {str(row.pk): row.get_absolute_url() for row in found}
 
 
 def _why(row: Operation) -> str:

@@ -13,7 +13,7 @@ class WorkstationsConfig(AppConfig):
         from medimgr.accounts.scope_choices import offer
         from medimgr.events.topics import register
         from medimgr.lib.roles import Role, grant
-        from workstations import chores, error_words, handlers
+        from workstations import chores, error_words, handlers, places
         from workstations.checks import check_passwords_can_be_read  # noqa: F401  (registers itself)
         from workstations.models import Change, Emulator, Workstation
         from workstations.tags import all_tags
@@ -23,6 +23,7 @@ class WorkstationsConfig(AppConfig):
         handlers.register_kinds()
         error_words.declare()
         chores.register_chores()
+        places.register_places()
         for model in (Workstation, Emulator, Change):
             grant(Role.VIEWER, model, "view")
         offer("workstation_tags", all_tags)

@@ -17,8 +17,10 @@ def main() -> None:
         ) from error
     from django.core.exceptions import ImproperlyConfigured
 
+    from medimgr import last_words
+
     try:
-        execute_from_command_line(sys.argv)
+        last_words.run(lambda: execute_from_command_line(sys.argv), sys.argv)
     except ImproperlyConfigured as error:
         # The message says what is wrong and what to do; a traceback would bury it.
         raise SystemExit(f"medimgr cannot start: {error}") from None

@@ -24,6 +24,7 @@ from medimgr.lib.request_problems import (
     NoSuchAddress,
     TooLarge,
 )
+from medimgr.lib.system_trouble import shortage_in
 
 log = logging.getLogger("medimgr.api")
 
@@ -51,7 +52,7 @@ _LOG_IN = "Log in first: at /login/, or with /api/auth/login for a bearer token.
 
 
 def invalid(faults: list[dict[str, Any]]) -> Invalid:
-    """Return the problem of fields that do not fit, with what is wrong with each; never with the value itself."""
+    """Return the problem of fields that do not fit: what is wrong with each, never the value itself."""
     errors: dict[str, list[str]] = defaultdict(list)
     for fault in faults:
         errors[_place(fault["loc"])].append(fault["msg"])
@@ -100,6 +101,9 @@ def _database_error(request: HttpRequest, error: Exception) -> HttpResponse:
 def _unexpected(request: HttpRequest, error: Exception) -> HttpResponse:
     # The traceback goes to the log alone: it may hold paths and values that are nobody's business.
     log.error("%s %s failed", request.method, request.path, exc_info=error)
+    shortage = shortage_in(error)
+    if shortage is not None:
+        return problem_response(shortage)
     return problem_response(
         InternalError("medimgr failed to answer this. Its log says why; nothing was lost.")
     )

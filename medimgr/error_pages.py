@@ -26,6 +26,7 @@ from medimgr.lib.request_problems import (
     NoSuchPage,
     TooLarge,
 )
+from medimgr.lib.system_trouble import shortage_in
 
 log = logging.getLogger("medimgr.pages")
 
@@ -76,7 +77,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # no
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer 500, or 503 where it is the database that failed. Django calls it while the error is at hand."""
-    problem = trouble_in(sys.exc_info()[1])
+    error = sys.exc_info()[1]
+    problem = trouble_in(error) or shortage_in(error)
     return answer(
         request,
         problem or InternalError("medimgr failed to answer this. Its log says why; nothing was lost."),
@@ -84,7 +86,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def answer(request: HttpRequest, problem: Problem, *, technical: str = "") -> HttpResponse:
-    """Return the answer for a problem, as whoever asks takes it. Only a page of 403 or 404 asks for the user."""
+    """Return the answer for a problem, as whoever asks takes it. A page of 403 or 404 asks for the user."""
     if not wants_page(request.path, request.headers.get("Accept", "")):
         return problem_response(problem)
     if problem.status not in _OWN_PAGES:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from medimgr.lib.branches import SystemProblem
 from monitoring.states import Reason
 from monitoring.supervisor.entry import Entry
 from monitoring.supervisor.happenings import Adopted, AdoptGone, Deleted, Event
@@ -30,8 +31,12 @@ SPARE_FILES = 16
 """So many more must be free to open once all is taken over: for logs, looks at /proc, probes."""
 
 
-class CannotTakeOver(Exception):
-    """What the predecessor left cannot be looked at; nothing has been touched. The message says why."""
+class CannotTakeOver(SystemProblem):
+    """What the predecessor left cannot be looked at; nothing has been touched."""
+
+    code = "cannot-take-over"
+    status = 503
+    remedy = "Raise the limit that the message names for the supervisor, then start it again."
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from medimgr import __version__
 from medimgr.events.log import Fact, publish_all
+from medimgr.lib.branches import SystemProblem
 from monitoring.models import Node
 from monitoring.supervisor.identity import boot_id, read_stat
 
@@ -23,8 +24,12 @@ from monitoring.supervisor.identity import boot_id, read_stat
 WATCH_SECONDS = Node.HEARTBEAT_SECONDS * 2
 
 
-class NodeTaken(Exception):
+class NodeTaken(SystemProblem):
     """A live supervisor that we share no lock with has this node; or has taken it from us."""
+
+    code = "node-taken"
+    status = 409
+    remedy = "Give each machine a MEDIMGR_NODE of its own; two supervisors of one node would fight."
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,15 @@ from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote
 
+from medimgr.lib.branches import SystemProblem
 
-class AlreadySupervised(Exception):
+
+class AlreadySupervised(SystemProblem):
     """Another supervisor runs for this node."""
+
+    code = "already-supervised"
+    status = 409
+    remedy = "Stop the other one first, or give this one another MEDIMGR_NODE or MEDIMGR_DATA_DIR."
 
     def __init__(self, node: str, pid: int | None) -> None:
         """Take the node's name and the holder's pid, None where it has not written it yet."""

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from django.db import DatabaseError
 
+from medimgr.lib.branches import SystemProblem
 from monitoring.supervisor.adoption import CannotTakeOver
 from monitoring.supervisor.entry import Entry
 from monitoring.supervisor.journal import RunJournal
@@ -33,8 +34,12 @@ log = logging.getLogger(__name__)
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
-class CannotGoOn(Exception):
-    """The supervisor cannot run; the message says why and what to do."""
+class CannotGoOn(SystemProblem):
+    """The supervisor cannot run."""
+
+    code = "supervisor-cannot-run"
+    status = 503
+    remedy = "Do what the message says, then start it again; the services that run go on meanwhile."
 
 
 def journal_directory(data_dir: Path, node: str) -> Path:

@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import Callable
 
+from medimgr.lib.branches import NetworkProblem
 from monitoring.supervisor.ports import Listener, listener_on
 from monitoring.supervisor.socket_takeover import take_listening_socket
 
@@ -17,8 +18,12 @@ BACKLOG = 4096
 _FIRST_FD = 90
 
 
-class CannotListen(Exception):
-    """The address cannot be had; the message says why and what to do."""
+class CannotListen(NetworkProblem):
+    """The address for the web server cannot be had."""
+
+    code = "cannot-listen"
+    status = 503
+    remedy = "Stop the program that has the port, or take another with --bind; below 1024 it takes a right."
 
 
 class WebSocket:

@@ -23,8 +23,8 @@ ALLOWED_HOSTS = env.names("DJANGO_ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[:
 CSRF_TRUSTED_ORIGINS = env.names("DJANGO_CSRF_TRUSTED_ORIGINS", [])
 
 # --- medimgr's own -----------------------------------------------------------------------------
-MEDIMGR_NODE = env.text("MEDIMGR_NODE") or default_node_name()
-MEDIMGR_DATA_DIR = Path(env.text("MEDIMGR_DATA_DIR") or BASE_DIR / "var").resolve()
+MEDIMGR_NODE = env.word("MEDIMGR_NODE", default_node_name(), longest=100)
+MEDIMGR_DATA_DIR = env.directory("MEDIMGR_DATA_DIR", BASE_DIR / "var")
 MEDIMGR_STREAM_MAX_CONNECTIONS = env.number("MEDIMGR_STREAM_MAX_CONNECTIONS", 500, least=1)
 MEDIMGR_STREAM_MAX_PER_ADDRESS = env.number("MEDIMGR_STREAM_MAX_PER_ADDRESS", 10, least=1)
 MEDIMGR_TRUSTED_PROXIES = env.networks("MEDIMGR_TRUSTED_PROXIES")
@@ -41,6 +41,7 @@ MEDIMGR_LOGIN_MAX_FAILURES = env.number("MEDIMGR_LOGIN_MAX_FAILURES", 10, least=
 MEDIMGR_LOGIN_MAX_FAILURES_PER_ADDRESS = env.number("MEDIMGR_LOGIN_MAX_FAILURES_PER_ADDRESS", 100, least=1)
 MEDIMGR_LOGIN_LOCK_SECONDS = env.seconds("MEDIMGR_LOGIN_LOCK_SECONDS", 900.0, least=1.0)
 MEDIMGR_METRICS_TOKEN = env.optional_secret("MEDIMGR_METRICS_TOKEN", least=16)
+MEDIMGR_METRICS_NETWORKS = env.networks("MEDIMGR_METRICS_NETWORKS")
 MEDIMGR_TOKEN_KEYS = env.signing_keys("MEDIMGR_TOKEN_KEYS")
 MEDIMGR_ENCRYPTION_KEYS = env.keys("MEDIMGR_ENCRYPTION_KEYS")
 MEDIMGR_REACHABILITY_SECONDS = env.seconds("MEDIMGR_REACHABILITY_SECONDS", 30.0, least=1.0)
@@ -188,7 +189,7 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 10
 
 # --- words, times, files -----------------------------------------------------------------------
 LANGUAGE_CODE = "en-us"
-TIME_ZONE = env.text("TZ") or "UTC"
+TIME_ZONE = env.time_zone("TZ", "UTC")
 USE_TZ = True
 USE_I18N = True
 STATIC_URL = "/static/"
@@ -227,5 +228,4 @@ LOGGING = {
     },
 }
 
-env.seal()
-MEDIMGR_DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+env.seal(globals())

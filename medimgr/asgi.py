@@ -17,24 +17,29 @@ from typing import Any
 import django
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.exception import response_for_exception
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "medimgr.settings")
-django.setup(set_prefix=False)
+try:
+    django.setup(set_prefix=False)
+except ImproperlyConfigured as error:
+    # The message says what is wrong and what to do; a traceback would bury it.
+    raise SystemExit(f"medimgr cannot start: {error}") from None
 
-from medimgr.api_waiting import LISTENS_KEY, prefers_to_wait  # noqa: E402
-from medimgr.client_line import ClientLine  # noqa: E402  (models need the apps to be loaded)
-from medimgr.events.daphne_transport import Send, request_behind  # noqa: E402
-from medimgr.events.response import EventStreamResponse, release_database  # noqa: E402
-from medimgr.events.subscription import End, Subscription  # noqa: E402
-from medimgr.events.views import STREAM_KEY  # noqa: E402
-from medimgr.events.views import stream as stream_view  # noqa: E402
-from medimgr.front_door import FrontDoor  # noqa: E402
-from medimgr.lib.log_context import note_who, request_id, request_notes  # noqa: E402
-from medimgr.lib.protective_headers import protect  # noqa: E402
-from medimgr.request_deadline import RequestDeadline  # noqa: E402
-from medimgr.request_log import REQUEST_ID, RequestLog  # noqa: E402
+from medimgr.api_waiting import LISTENS_KEY, prefers_to_wait
+from medimgr.client_line import ClientLine
+from medimgr.events.daphne_transport import Send, request_behind
+from medimgr.events.response import EventStreamResponse, release_database
+from medimgr.events.subscription import End, Subscription
+from medimgr.events.views import STREAM_KEY
+from medimgr.events.views import stream as stream_view
+from medimgr.front_door import FrontDoor
+from medimgr.lib.log_context import note_who, request_id, request_notes
+from medimgr.lib.protective_headers import protect
+from medimgr.request_deadline import RequestDeadline
+from medimgr.request_log import REQUEST_ID, RequestLog
 
 STREAM_THREADS = 4
 STREAM_PREFIX = "/events/"

@@ -1,10 +1,10 @@
-"""System checks: settings that contradict each other, found by ``manage.py check`` and at every start.
+"""System checks: found by ``manage.py check`` and at every start of a command or a web worker.
 
-Each id has a hint and a test. They look at settings and the data directory; the one about nodes needs
-the database and runs with ``manage.py check --database default`` and before migrations.
+Each id has a hint and a test. What settings alone tell stands in :mod:`medimgr.contradictions`; here are
+those rules as one check, and what takes a look at the data directory or the database. The one about nodes
+needs the database and runs with ``manage.py check --database default`` and before migrations.
 """
 
-import ipaddress
 import os
 from collections.abc import Sequence
 from datetime import timedelta
@@ -13,43 +13,17 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError, connections
 from django.utils import timezone
 
-CLIENT_GIVES_UP_AFTER = 45.0
-"""Seconds without a byte after which a page takes its stream for dead."""
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether an entry of ALLOWED_HOSTS can be reached from this machine alone. Pure."""
-    name = host.strip("[]").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
-def _strangers() -> list[str]:
-    # The test runner answers to a name of its own.
-    return [host for host in settings.ALLOWED_HOSTS if not is_loopback(host) and host != "testserver"]
+from medimgr.contradictions import found_in
 
 
 @register(Tags.security)
-def check_debug_stays_at_home(app_configs: Any, **options: Any) -> list[CheckMessage]:  # noqa: ARG001
-    """E001: with DEBUG, an error page shows settings and source to whoever causes one."""
-    strangers = _strangers()
-    if not (settings.DEBUG and strangers):
-        return []
-    return [
-        Error(
-            f"DJANGO_DEBUG is true, and medimgr answers to {', '.join(strangers)}.",
-            hint="Set DJANGO_DEBUG=false, or let DJANGO_ALLOWED_HOSTS name 127.0.0.1 and localhost alone.",
-            id="medimgr.E001",
-        )
-    ]
+def check_settings_go_together(app_configs: Any, **options: Any) -> list[CheckMessage]:  # noqa: ARG001
+    """E001, E004 to E010, W001 to W005: see :mod:`medimgr.contradictions`."""
+    return found_in(settings)
 
 
 @register(Tags.files)
@@ -89,65 +63,5 @@ def check_sqlite_has_one_node(
             f"Supervisors of several nodes ({', '.join(names)}) use one SQLite file.",
             hint="Set DATABASE_URL to a PostgreSQL database that all of them can reach.",
             id="medimgr.E003",
-        )
-    ]
-
-
-@register()
-def check_heartbeat_outpaces_the_watchdog(app_configs: Any, **options: Any) -> list[CheckMessage]:  # noqa: ARG001
-    """E004: a heartbeat that comes too late makes every page reconnect over and over."""
-    if settings.MEDIMGR_STREAM_HEARTBEAT_SECONDS < CLIENT_GIVES_UP_AFTER:
-        return []
-    return [
-        Error(
-            f"MEDIMGR_STREAM_HEARTBEAT_SECONDS is {settings.MEDIMGR_STREAM_HEARTBEAT_SECONDS:g}, but a page "
-            f"takes its stream for dead after {CLIENT_GIVES_UP_AFTER:g} s of silence.",
-            hint="Set it to 30 or less.",
-            id="medimgr.E004",
-        )
-    ]
-
-
-@register(Tags.security)
-def check_hosts_are_named(app_configs: Any, **options: Any) -> list[CheckMessage]:  # noqa: ARG001
-    """W001: answering to any name lets somebody else's name point here."""
-    if "*" not in settings.ALLOWED_HOSTS:
-        return []
-    return [
-        Warning(
-            "medimgr answers to any host name (DJANGO_ALLOWED_HOSTS contains *).",
-            hint="Name the hosts that people open, separated by commas.",
-            id="medimgr.W001",
-        )
-    ]
-
-
-@register(Tags.security)
-def check_cookies_fit_the_origins(app_configs: Any, **options: Any) -> list[CheckMessage]:  # noqa: ARG001
-    """W002: people come in by https, yet the session cookie would travel without it as well."""
-    secure = [origin for origin in settings.CSRF_TRUSTED_ORIGINS if origin.startswith("https://")]
-    if not secure or settings.SESSION_COOKIE_SECURE:
-        return []
-    return [
-        Warning(
-            f"People come in by https ({', '.join(secure)}), but cookies may also travel without it.",
-            hint="Set DJANGO_SECURE_COOKIES=true.",
-            id="medimgr.W002",
-        )
-    ]
-
-
-@register()
-def check_stream_limits(app_configs: Any, **options: Any) -> list[CheckMessage]:  # noqa: ARG001
-    """W003: a limit per address above the limit in all never applies."""
-    per_address = settings.MEDIMGR_STREAM_MAX_PER_ADDRESS
-    in_all = settings.MEDIMGR_STREAM_MAX_CONNECTIONS
-    if per_address <= in_all:
-        return []
-    return [
-        Warning(
-            f"One address may open {per_address} streams, but all together only {in_all}.",
-            hint="Lower MEDIMGR_STREAM_MAX_PER_ADDRESS or raise MEDIMGR_STREAM_MAX_CONNECTIONS.",
-            id="medimgr.W003",
         )
     ]

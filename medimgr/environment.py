@@ -6,13 +6,16 @@ from files (``NAME_FILE``), and one message that names each variable, what is wr
 
 import base64
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from medimgr.contradictions import found_in
 from medimgr.lib.client_address import Network, networks
 
 T = TypeVar("T")
@@ -30,6 +33,9 @@ class Environment:
             self._env.read_env(dotenv)
         self._faults: list[str] = []
 
+    def _fault(self, number: str, text: str) -> None:
+        self._faults.append(f"medimgr.{number}: {text}")
+
     def text(self, name: str, default: str = "") -> str:
         """Return the variable as text."""
         return str(self._env.str(name, default=default))
@@ -42,7 +48,7 @@ class Environment:
         if raw == "":
             return default
         if raw.lower() not in words:
-            self._faults.append(f"{name}={raw!r} is neither true nor false. Write true or false.")
+            self._fault("E101", f"{name}={raw!r} is neither true nor false. Write true or false.")
         return words.get(raw.lower(), default)
 
     def number(self, name: str, default: int, *, least: int = 0) -> int:
@@ -53,10 +59,10 @@ class Environment:
         try:
             value = int(raw)
         except ValueError:
-            self._faults.append(f"{name}={raw!r} is not a whole number.")
+            self._fault("E102", f"{name}={raw!r} is not a whole number.")
             return default
         if value < least:
-            self._faults.append(f"{name}={value} is too small. Write {least} or more.")
+            self._fault("E102", f"{name}={value} is too small. Write {least} or more.")
         return value
 
     def seconds(self, name: str, default: float, *, least: float = 0.0) -> float:
@@ -69,7 +75,7 @@ class Environment:
         except ValueError:
             value = float("nan")
         if not least <= value < float("inf"):
-            self._faults.append(f"{name}={raw!r} is not a number of seconds from {least:g} up.")
+            self._fault("E103", f"{name}={raw!r} is not a number of seconds from {least:g} up.")
             return default
         return value
 
@@ -78,7 +84,7 @@ class Environment:
         raw = self.text(name, "").strip()
         known = {word.casefold(): word for word in among}
         if raw and raw.casefold() not in known:
-            self._faults.append(f"{name}={raw!r} is none of {', '.join(among)}. Write one of them.")
+            self._fault("E104", f"{name}={raw!r} is none of {', '.join(among)}. Write one of them.")
         return known.get(raw.casefold(), default)
 
     def names(self, name: str, default: list[str]) -> list[str]:
@@ -93,8 +99,8 @@ class Environment:
             try:
                 found += networks([part])
             except ValueError:
-                self._faults.append(
-                    f"{name}: {part!r} is no address and no network. Write 10.0.0.7 or 10.0.0.0/24."
+                self._fault(
+                    "E105", f"{name}: {part!r} is no address and no network. Write 10.0.0.7 or 10.0.0.0/24."
                 )
         return tuple(found)
 
@@ -102,7 +108,7 @@ class Environment:
         """Return a secret from ``name`` or from the file named by ``name_FILE``. There is no default."""
         value = self._secret_text(name)
         if value == "":
-            self._faults.append(f"{name} is not set. {remedy}")
+            self._fault("E106", f"{name} is not set. {remedy}")
         return value or ""
 
     def optional_secret(self, name: str, *, least: int) -> str:
@@ -111,9 +117,9 @@ class Environment:
         if value is None or not (value or self.text(f"{name}_FILE")):
             return ""
         if len(value) < least:
-            self._faults.append(f"{name} is too short to be a secret. Write {least} characters or more.")
+            self._fault("E107", f"{name} is too short to be a secret. Write {least} characters or more.")
         if not value.isascii() or not value.isprintable() or " " in value:
-            self._faults.append(f"{name} has characters that no header carries. Write letters and digits.")
+            self._fault("E107", f"{name} has characters that no header carries. Write letters and digits.")
         return value
 
     def keys(self, name: str) -> tuple[str, ...]:
@@ -121,9 +127,10 @@ class Environment:
         found = tuple((self._secret_text(name) or "").replace(",", " ").split())
         for number, key in enumerate(found, 1):
             if not _is_fernet_key(key):
-                self._faults.append(
+                self._fault(
+                    "E108",
                     f"{name}: key {number} of {len(found)} is none. Make one with: "
-                    "python manage.py workstations new-key"
+                    "python manage.py workstations new-key",
                 )
                 return ()
         return found
@@ -133,9 +140,10 @@ class Environment:
         found = tuple((self._secret_text(name) or "").replace(",", " ").split())
         for number, key in enumerate(found, 1):
             if len(key) < LEAST_SIGNING_KEY:
-                self._faults.append(
+                self._fault(
+                    "E109",
                     f"{name}: key {number} of {len(found)} is too short. Write {LEAST_SIGNING_KEY} letters "
-                    "or more; make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+                    "or more; make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'",
                 )
                 return ()
         return found
@@ -148,7 +156,7 @@ class Environment:
                 value = Path(path).read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
                 reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-                self._faults.append(f"{name}_FILE={path}: cannot be read ({reason}).")
+                self._fault("E110", f"{name}_FILE={path}: cannot be read ({reason}).")
                 return None
         else:
             value = self.text(name)
@@ -159,8 +167,9 @@ class Environment:
         raw = self.text(name, default) or default
         scheme = raw.partition(":")[0]
         if scheme not in {"sqlite", "postgres", "postgresql"}:
-            self._faults.append(
-                f"{name} starts with {scheme!r}. Use sqlite:///path/to/file or postgresql://user@host/name."
+            self._fault(
+                "E111",
+                f"{name} starts with {scheme!r}. Use sqlite:///path/to/file or postgresql://user@host/name.",
             )
             raw = default
         return self._checked(name, lambda: dict(self._env.db_url_config(raw)), {})
@@ -169,11 +178,47 @@ class Environment:
         try:
             return read()
         except Exception as error:  # whatever the parser raises is a fault of the variable
-            self._faults.append(f"{name} cannot be read: {type(error).__name__}.")
+            self._fault("E111", f"{name} cannot be read: {type(error).__name__}.")
             return fallback
 
-    def seal(self) -> None:
-        """Raise ImproperlyConfigured naming every bad variable, where there is one."""
+    def time_zone(self, name: str, default: str) -> str:
+        """Return the name of a time zone that this system or the package tzdata knows."""
+        raw = self.text(name, "")
+        if raw in {"", default}:
+            return default
+        try:
+            ZoneInfo(raw)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            self._fault("E112", f"{name}={raw!r} is no time zone. Write one such as Europe/Zurich, or UTC.")
+            return default
+        return raw
+
+    def word(self, name: str, default: str, *, longest: int) -> str:
+        """Return a name of so many characters at most, on one line."""
+        value = self.text(name, "").strip() or default
+        if len(value) > longest or not value.isprintable():
+            self._fault("E113", f"{name} is no name. Write {longest} printable characters at most.")
+            return default
+        return value
+
+    def directory(self, name: str, default: Path) -> Path:
+        """Return a directory, which is made for its owner alone where it is missing."""
+        path = Path(self.text(name) or default).resolve()
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "no path"
+            self._fault("E114", f"{name}={path}: the directory cannot be made ({reason}). Name another one.")
+            return default
+        if not os.access(path, os.W_OK | os.X_OK):
+            self._fault("E114", f"{name}={path}: this account may not write there. Give it the directory.")
+        return path
+
+    def seal(self, chosen: Mapping[str, Any]) -> None:
+        """Raise ImproperlyConfigured naming every bad variable, and what in ``chosen`` does not fit."""
+        for found in found_in(SimpleNamespace(**chosen)) if chosen else ():
+            if found.is_serious():
+                self._faults.append(f"{found.id}: {found.msg} {found.hint}")
         if self._faults:
             lines = "\n".join(f"  - {fault}" for fault in self._faults)
             raise ImproperlyConfigured(

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from medimgr.error_pages import ended_early
 from medimgr.lib.client_address import Network, is_among
 from medimgr.lib.protective_headers import protect
+from medimgr.lib.request_problems import TooLarge
 
 logger = logging.getLogger(__name__)
 
@@ -104,10 +105,8 @@ async def refuse(scope: Mapping[str, Any], send: Send, largest: int) -> None:
     response = ended_early(
         scope["path"],
         dict(scope["headers"]).get(b"accept", b"").decode("latin-1"),
-        status=413,
-        code="too-large",
-        heading="This is too large",
-        detail=f"A request may bring {largest / 1_048_576:g} MB at most. Send less at a time.",
+        TooLarge(f"A request may bring {largest / 1_048_576:g} MB at most. Send less at a time."),
+        "Too large",
     )
     protect(response, https=scope.get("scheme") == "https")
     response["Content-Length"] = str(len(response.content))

@@ -22,7 +22,7 @@ def read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Environment:
 
 def faults(environment: Environment) -> str:
     with pytest.raises(ImproperlyConfigured) as caught:
-        environment.seal()
+        environment.seal({})
     return str(caught.value)
 
 
@@ -66,7 +66,7 @@ def test_a_flag_may_be_written_in_the_usual_ways(
 ) -> None:
     monkeypatch.setenv("FLAG", raw)
     assert read.flag("FLAG", not meant) is meant
-    read.seal()
+    read.seal({})
 
 
 def test_an_empty_variable_counts_as_not_set(read: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +77,7 @@ def test_an_empty_variable_counts_as_not_set(read: Environment, monkeypatch: pyt
     assert read.seconds("WAIT", 1.5, least=1) == 1.5
     assert read.names("LIST", ["a"]) == ["a"]
     assert read.database("STORE", "sqlite:////tmp/x.sqlite3")["NAME"] == "/tmp/x.sqlite3"
-    read.seal()
+    read.seal({})
 
 
 def test_a_list_loses_blanks_and_empty_parts(read: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +92,7 @@ def test_a_secret_may_come_from_a_file(
     monkeypatch.setenv("KEY_FILE", str(tmp_path / "key"))
     monkeypatch.setenv("KEY", "from the variable")
     assert read.secret("KEY", remedy="") == "from the file"
-    read.seal()
+    read.seal({})
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\xff\xfe"])
@@ -135,7 +135,7 @@ def test_a_token_has_to_be_long_and_fit_into_a_header(
         monkeypatch.setenv("TOKEN", value)
     assert read.optional_secret("TOKEN", least=16) == value
     if not fault:
-        read.seal()
+        read.seal({})
         return
     told = faults(read)
     assert fault in told
@@ -146,7 +146,7 @@ def test_a_token_may_be_missing_but_not_its_file(
     read: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert read.optional_secret("TOKEN", least=16) == ""
-    read.seal()
+    read.seal({})
     monkeypatch.setenv("TOKEN_FILE", str(tmp_path / "token"))
     assert read.optional_secret("TOKEN", least=16) == ""
     assert "TOKEN_FILE" in faults(read)

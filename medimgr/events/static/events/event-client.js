@@ -177,15 +177,20 @@ window.medimgr = window.medimgr || {};
 
     dismissed(data) {
       this.close();
-      if (data.reason === "session-ended") {
-        this.end("Your session has ended.", true);
-      } else if (data.reason === "kicked") {
+      if (data.reason === "session-ended") this.lookAgain();
+      else if (data.reason === "kicked") {
         if (this.share) this.share.kicked();
         this.kicked();
       } else {
         this.lose(Date.now());
         this.retryIn(Math.max(50, data.retry_ms || 1000));
       }
+    }
+
+    /** The session has ended, or its account may see other things now: the server knows, and a new page shows them. */
+    async lookAgain() {
+      if (this.share) this.share.lookAgain();
+      if (await this.poll.isWelcome()) location.reload(); else this.end("Your session has ended.", true);
     }
 
     /** Stop until somebody wants to be live again. */

@@ -38,6 +38,16 @@ window.medimgr = window.medimgr || {};
       }
     }
 
+    /** Return whether the server lets this browser ask anything at all. */
+    async isWelcome() {
+      try {
+        const answer = await fetch(`${this.client.url}poll/?topics=`, { redirect: "manual", cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
+        return answer.ok;
+      } catch {
+        return false;
+      }
+    }
+
     /** Streams are silent: go on by polling if that works, else leave it to the client to try again later. */
     async begin() {
       let answer = null;

@@ -134,6 +134,7 @@ window.medimgr = window.medimgr || {};
       else if (message.kind === "link") this.mirror(message.link);
       else if (message.kind === "unserved") { this.leave(); this.client.openStream(); } // the server has to say why
       else if (message.kind === "kicked") { this.leave(); this.client.kicked(); }
+      else if (message.kind === "look-again") { this.client.close(); this.client.lookAgain(); }
     }
 
     mirror(link) {
@@ -251,6 +252,11 @@ window.medimgr = window.medimgr || {};
 
     kicked() {
       if (this.isHost) this.tabs.send({ kind: "kicked" });
+      this.leave();
+    }
+
+    lookAgain() {
+      if (this.isHost) this.tabs.send({ kind: "look-again" });
       this.leave();
     }
 

@@ -14,7 +14,7 @@ class BadRequest(ValidationProblem):
     code = "bad-request"
     status = 400
     remedy = (
-        "Look at the Host header, which MEDIMGR_ALLOWED_HOSTS has to name, and at how many fields are sent."
+        "Look at the Host header, which DJANGO_ALLOWED_HOSTS has to name, and at how many fields are sent."
     )
 
 

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 from django.db.models import Model
 
-from medimgr.lib.access import Person, in_sight, may, permission
+from medimgr.lib.access import Person, demand_reach, in_sight, may, permission
 from operations import registry
 from operations.batch_requests import Asked, Refusal, Wanted, batch_id, request_batch
 from operations.batches import operations_of, progress
-from operations.cancelling import Cancelled, cancel_these
+from operations.cancelling import Cancelled, cancel_these, demand_cancel
 from operations.exceptions import (
     KeyReused,
     NotCancellable,
@@ -36,9 +36,11 @@ def called(batch_id: str, user: Person | None) -> Batch:
 def cancel_batch(batch: Batch, requester: Requester, *, again: bool = False) -> Cancelled:
     """Cancel what waits of ``batch`` at once, ask what runs to stop; return how many that were.
 
-    ``batch`` gets the row's newest values. Raises NotPermitted, NotCancellable where all of it has ended,
-    unless this may be the request of the same person come ``again``.
+    ``batch`` gets the row's newest values. Raises NotPermitted, OutOfReach, NotCancellable where all of it
+    has ended, unless this may be the request of the same person come ``again``.
     """
+    demand_cancel(requester)
+    demand_reach(requester.user, batch)
     rows = operations_of(batch).active().visible_to(requester.user)
     outcome = cancel_these(rows.values_list("pk", flat=True), requester)
     batch.refresh_from_db()
@@ -53,13 +55,14 @@ def retry_batch(batch: Batch, requester: Requester, *, idempotency_key: str = ""
     """Ask again for what failed or timed out of ``batch``, as a batch of its own, and return that.
 
     What has been asked for again already is left out; the same ``idempotency_key`` returns the same new
-    batch, as it was left. Raises KeyReused where that was another request, NotPermitted,
+    batch, as it was left. Raises KeyReused where that was another request, NotPermitted, OutOfReach,
     NotRetryable where nothing is left, and what ``request_batch`` raises.
     """
     if requester.user is not None and not may(requester.user, "retry", Operation):
         raise NotPermitted(
             f"You may not retry operations. That takes the permission {permission('retry', Operation)}."
         )
+    demand_reach(requester.user, batch)
     made = _made_before(batch, requester, idempotency_key)
     if made is not None:
         return made

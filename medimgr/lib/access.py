@@ -134,10 +134,23 @@ def demand(user: Person, verb: str, obj: Model | type[Model]) -> None:
         model = obj if isinstance(obj, type) else type(obj)
         raise NotAllowed.for_want_of(permission(verb, model))
     if not _is_in_reach(user, verb, obj):
-        raise OutOfReach(
-            "Your account is limited to certain groups and tags, and this is in none of them. "
-            "Ask an administrator to widen its scope."
-        )
+        raise _out_of_reach()
+
+
+def demand_reach(user: Person | None, obj: Model) -> None:
+    """Raise OutOfReach unless ``user`` may act on a row, permissions aside; None, for commands, may.
+
+    Queries the scope, once per user object.
+    """
+    if user is not None and not _is_in_reach(user, "", obj):
+        raise _out_of_reach()
+
+
+def _out_of_reach() -> OutOfReach:
+    return OutOfReach(
+        "Your account is limited to certain groups and tags, and this is in none of them. "
+        "Ask an administrator to widen its scope."
+    )
 
 
 def demand_labels(user: Person | None, labels: Labels, field: str) -> None:

@@ -143,11 +143,19 @@ class WorkstationAdmin(ScopedAdmin[Workstation]):
     def save_model(self, request: HttpRequest, obj: Workstation, form: Any, change: bool) -> None:
         """Write what was changed alone, as every other door does."""
         said, password = form.declared(), form.new_password()
+        had_password = change and obj.has_password
         stored = (
             redeclare(obj.pk, said, password, request.user)
             if change
             else declare(said, password or "", request.user)
         )
+        if had_password and not stored.has_password and not form.cleaned_data.get("remove_password"):
+            self.message_user(
+                request,
+                "The stored password was taken away: from now on it would have been sent to somewhere else. "
+                "Type it anew.",
+                messages.WARNING,
+            )
         for field in Workstation._meta.concrete_fields:
             setattr(obj, field.attname, getattr(stored, field.attname))
         obj._state.adding = False

@@ -58,8 +58,9 @@ def redeclare(
 ) -> Workstation:
     """Change ``fields`` of a workstation and return it; ``password``: None keeps it, empty takes it away.
 
-    Where it is looked for elsewhere from now on, what was known of it is forgotten; where it is reached
-    another way, it is asked at once. Raises UnknownWorkstation, BadWorkstation naming every fault,
+    Where it is looked for elsewhere from now on, what was known of it is forgotten, and the stored password
+    is taken away unless there is a new one (:func:`leads_elsewhere`); where it is reached another way, it is
+    asked at once. Raises UnknownWorkstation, BadWorkstation naming every fault,
     BadPassword, NoKey; OutOfReach where ``by`` (None: a command) does not reach it, or would not afterwards.
     Five queries at most, in one transaction.
     """
@@ -82,17 +83,35 @@ def apply(
     by: Person | None = None,
 ) -> set[str]:
     """Do what :func:`redeclare` does to a row of the caller's transaction; return what was written."""
-    changed = {name for name, value in fields.items() if getattr(workstation, name) != value}
+    differing = {
+        name: (before, value)
+        for name, value in fields.items()
+        if (before := getattr(workstation, name)) != value
+    }
+    changed = set(differing)
     for name in changed:
         setattr(workstation, name, fields[name])
     check(workstation, by)
     demand_labels(by, workstation.scope_labels(), "tags")
+    if password is None and leads_elsewhere(differing):
+        password = ""
     if password is not None and (password or workstation.has_password):
         workstation.set_password(password)
         changed.add("password_sealed")
     if changed:
         _save(workstation, changed, by)
     return changed
+
+
+def leads_elsewhere(differing: Mapping[str, tuple[Any, Any]]) -> bool:
+    """Return whether a change sends the stored password to another listener, or without TLS. Pure.
+
+    Who may change a workstation need not know its password, and must not get it by having it sent to a
+    machine of his own. ``differing``: by field, what it was and what it is to be.
+    """
+    host = differing.get("host", ("", ""))
+    moves = host[0].lower() != host[1].lower() or "port" in differing
+    return moves or differing.get("tls") == (True, False)
 
 
 def check(workstation: Workstation, by: Person | None = None) -> None:

@@ -72,7 +72,10 @@ class WorkstationForm(WorkstationModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if not self.instance._state.adding and "password" in self.fields:
-            self.fields["password"].help_text += " Leave it empty to keep the one that is stored."
+            self.fields["password"].help_text += (
+                " Leave it empty to keep the one that is stored. Where host or port change or TLS is turned "
+                "off it is taken away, unless you type it anew."
+            )
 
     def clean_tags(self) -> list[str]:
         """Refuse tags with which the workstation would be out of the reach of who declares it."""

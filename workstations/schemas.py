@@ -25,7 +25,9 @@ class Declaration(BaseModel, extra="forbid"):
     auth: Auth | None = None
     username: Line | None = None
     password: Password | None = Field(
-        None, description="Stored encrypted, and never shown again. Empty: takes it away. null: as it is."
+        None,
+        description="Stored encrypted, and never shown again. Empty: takes it away. null: as it is, but "
+        "taken away where host or port change or TLS is turned off.",
     )
     ldconsole_path: Line | None = None
     code_page: Line | None = None

@@ -69,7 +69,7 @@ def test_the_page_of_one_shows_neither_its_password_nor_what_is_stored_of_it(sit
 
 
 def test_an_empty_password_keeps_the_stored_one(site: Client) -> None:
-    row = make()
+    row = make(host=FORM["host"])
     site.post(change(row), {**FORM, "password": "", "boot_seconds": "99"})
     row.refresh_from_db()
     assert (row.boot_seconds, row.access().password) == (99, PASSWORD)

@@ -99,7 +99,7 @@ def test_what_nobody_can_type_is_refused_without_being_repeated(password: str) -
 
 def test_none_keeps_the_password_and_nothing_takes_it_away() -> None:
     row = stored()
-    assert redeclare(row.pk, {"port": 5986}).access().password == "s3cret ünd 漢字"
+    assert redeclare(row.pk, {"boot_seconds": 60}).access().password == "s3cret ünd 漢字"
     assert not redeclare(row.pk, {}, "").has_password
     assert not Workstation.objects.get(pk=row.pk).has_password
 

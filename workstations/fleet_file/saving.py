@@ -71,8 +71,13 @@ def import_fleet(
         dry_run,
         changes,
         sorted(present.keys() - fleet.workstations.keys()),
-        [name for name in fleet.workstations if name not in present or not present[name].has_password],
+        [change.name for change in changes if _lacks_password(change, present.get(change.name))],
     )
+
+
+def _lacks_password(change: Changed, row: Workstation | None) -> bool:
+    """Return whether a workstation has no stored password once the change is made."""
+    return row is None or not row.has_password or declaring.leads_elsewhere(change.fields)
 
 
 def _check(fleet: Fleet, present: dict[str, Workstation]) -> None:

@@ -12,6 +12,7 @@ import psycopg
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
 
+from medimgr.lib.log_context import working_on
 from medimgr.lib.problems import Problem
 from medimgr.lib.request_problems import InternalError
 from medimgr.lib.wake import Wake, open_wake
@@ -225,7 +226,9 @@ class Executor:
 
     def _work(self, job: Job) -> None:
         """Carry a job out on one of the crew's threads, and have its end stored."""
-        outcome = self._carry_out(job)
+        row = job.operation
+        with working_on(row.pk, requested_as=row.request_id, asked_by=row.requester):
+            outcome = self._carry_out(job)
         job.returned = outcome is not None
         if outcome is None or job.lost:
             if outcome is not None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 request_id: ContextVar[str] = ContextVar("medimgr_request_id", default="")
 user_name: ContextVar[str] = ContextVar("medimgr_user_name", default="")
 token_name: ContextVar[str] = ContextVar("medimgr_token_name", default="")
-operation_id: ContextVar[int | None] = ContextVar("medimgr_operation_id", default=None)
+_work: ContextVar["Work | None"] = ContextVar("medimgr_work", default=None)
 
 
 @dataclass(slots=True)
@@ -34,13 +34,31 @@ def note_who() -> None:
         notes.user, notes.token = user_name.get(), token_name.get()
 
 
+@dataclass(slots=True)
+class Work:
+    """An operation that is being carried out."""
+
+    operation: int
+    requested_as: str
+    """The request that asked for it."""
+    asked_by: str
+    over: bool = False
+    """A timer or a task that was begun meanwhile keeps this context: it is told that the work is over."""
+
+
+def at_work() -> Work | None:
+    """Return what is being carried out at this moment, None for nothing."""
+    work = _work.get()
+    return None if work is None or work.over else work
+
+
 @contextmanager
-def working_on(operation: int, *, requested_as: str = "") -> Iterator[None]:
+def working_on(operation: int, *, requested_as: str = "", asked_by: str = "") -> Iterator[None]:
     """For the length of the block, be at work on an operation that the request ``requested_as`` asked for."""
-    mine = operation_id.set(operation)
-    its = request_id.set(requested_as)
+    work = Work(operation, requested_as, asked_by)
+    before = _work.set(work)
     try:
         yield
     finally:
-        operation_id.reset(mine)
-        request_id.reset(its)
+        work.over = True
+        _work.reset(before)

@@ -57,12 +57,14 @@ def when(record: logging.LogRecord) -> str:
 
 def context_of(record: logging.LogRecord) -> dict[str, Any]:
     """Return what was worked on when the record was made: its own fields, or those of the context."""
-    return {
-        "request_id": getattr(record, "request_id", None) or log_context.request_id.get() or None,
-        "user": getattr(record, "user", None) or log_context.user_name.get() or None,
-        "token": getattr(record, "token", None) or log_context.token_name.get() or None,
-        "operation_id": getattr(record, "operation_id", None) or log_context.operation_id.get(),
+    work = log_context.at_work()
+    known = {
+        "request_id": work.requested_as if work else log_context.request_id.get(),
+        "user": work.asked_by if work else log_context.user_name.get(),
+        "token": log_context.token_name.get(),
+        "operation_id": work.operation if work else None,
     }
+    return {name: getattr(record, name, None) or value or None for name, value in known.items()}
 
 
 def trace_of(formatter: logging.Formatter, record: logging.LogRecord) -> str:

@@ -252,12 +252,13 @@ class Supervisor:
             while True:
                 while self._inbox:
                     entry, event, then = self._inbox.popleft()
-                    try:
-                        self._take(entry, event)
-                        if then is not None:
-                            then()
-                    except Exception:
-                        log.exception("%s: %s could not be carried out", entry.key, event)
+                    with self._desk.at_work_on(entry.key):
+                        try:
+                            self._take(entry, event)
+                            if then is not None:
+                                then()
+                        except Exception:
+                            log.exception("%s: %s could not be carried out", entry.key, event)
                 if self._ending.due:
                     self._ending.look()
                 elif not self._admit_next():

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
+from medimgr.lib.log_context import working_on
 from monitoring.supervisor.records import HANDED_OVER, HANDED_OVER_DETAIL, Finish, Note, Order, Progress
 from operations import lifecycle
 from operations.clock_jumps import CarefulReaper, ClockJumps
@@ -57,7 +58,16 @@ class OperationRows:
                 force = bool(operation.parameters.get("force", False))
                 rolling = bool(operation.parameters.get("rolling", False))
                 orders.append(
-                    Order(operation.pk, operation.kind, operation.target_key, force, operation.batch, rolling)
+                    Order(
+                        operation.pk,
+                        operation.kind,
+                        operation.target_key,
+                        force,
+                        operation.batch,
+                        rolling,
+                        requested_as=operation.request_id,
+                        asked_by=operation.requester,
+                    )
                 )
             if len(operations) < _CLAIM_LIMIT:
                 break
@@ -95,6 +105,10 @@ class OperationRows:
         operation = self._held.get(note.operation)
         if operation is None:
             return
+        with working_on(operation.pk, requested_as=operation.request_id, asked_by=operation.requester):
+            self._write(operation, note)
+
+    def _write(self, operation: Operation, note: Note) -> None:
         self._log(operation, note)
         try:
             if isinstance(note, Finish):

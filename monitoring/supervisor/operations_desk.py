@@ -8,8 +8,10 @@ turn, see ``rolling.py``; one that fails halts its roll.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
+from medimgr.lib.log_context import working_on
 from monitoring import handlers
 from monitoring.exceptions import MinReady, RollHalted
 from monitoring.states import LIVE, REASON_WORDS, Intent, Reason, State
@@ -74,8 +76,19 @@ class OperationsDesk:
 
     def operation_of(self, key: str) -> int | None:
         """Return the operation that is under way on a service."""
+        order = self._order_of(key)
+        return order.operation if order is not None else None
+
+    def at_work_on(self, key: str) -> AbstractContextManager[None]:
+        """Return a block in which the log knows of the operation that is under way on a service."""
+        order = self._order_of(key)
+        if order is None:
+            return nullcontext()
+        return working_on(order.operation, requested_as=order.requested_as, asked_by=order.asked_by)
+
+    def _order_of(self, key: str) -> Order | None:
         followed = self._followed.get(key)
-        return followed.order.operation if followed is not None and followed.begun else None
+        return followed.order if followed is not None and followed.begun else None
 
     def held_back(self, entry: Entry) -> str:
         """Return why a service must not be counted on although it runs: it is about to be stopped."""

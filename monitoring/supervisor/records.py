@@ -156,6 +156,9 @@ class Order:
     """Shared by operations that were asked for together."""
     rolling: bool = False
     """A restart that waits for its turn."""
+    requested_as: str = field(default="", compare=False)
+    """The request that asked for it, for the log."""
+    asked_by: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,6 +22,16 @@ BEGINNING = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (INFO|ERROR) som
 def record(message: str = "said", level: int = logging.INFO, **fields: Any) -> logging.LogRecord:
     values = {"name": "some.where", "levelno": level, "levelname": logging.getLevelName(level)}
     return logging.makeLogRecord({"msg": message, "args": None, **values, **fields})
+
+
+@pytest.fixture(autouse=True)
+def nothing_at_work() -> Iterator[None]:
+    """Begin without what an earlier test's request has left in this thread."""
+    names = (log_context.request_id, log_context.user_name, log_context.token_name)
+    tokens = [(name, name.set("")) for name in names]
+    yield
+    for name, token in tokens:
+        name.reset(token)
 
 
 def as_json(made: logging.LogRecord) -> dict[str, Any]:
@@ -70,14 +81,10 @@ def test_a_traceback_is_one_field_of_json_and_marked_lines_on_a_console() -> Non
 
 
 def test_the_context_is_in_every_line() -> None:
-    name = log_context.user_name.set("alice")
-    try:
-        with log_context.working_on(17, requested_as="abc"):
-            read = as_json(record())
-            printed = ConsoleLine().format(record())
-        after = as_json(record())
-    finally:
-        log_context.user_name.reset(name)
+    with log_context.working_on(17, requested_as="abc", asked_by="alice"):
+        read = as_json(record())
+        printed = ConsoleLine().format(record())
+    after = as_json(record())
     assert (read["request_id"], read["user"], read["operation_id"]) == ("abc", "alice", 17)
     assert "[request_id=abc user=alice operation_id=17]: said" in printed
     assert (after["request_id"], after["operation_id"], after["token"]) == (None, None, None)

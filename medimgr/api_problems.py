@@ -4,9 +4,11 @@ import logging
 from collections import defaultdict
 from typing import Any
 
+from django.core.exceptions import BadRequest as NotAcceptable
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import Error
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
@@ -41,6 +43,8 @@ def register_problem_handlers(api: NinjaAPI) -> None:
         RequestDataTooBig: lambda _, __: problem_response(TooLarge()),
         UnreadablePostError: lambda _, __: problem_response(BrokenOff()),
         SuspiciousOperation: lambda _, __: problem_response(BadRequest()),
+        MultiPartParserError: lambda _, __: problem_response(BadRequest(_BAD_FORM)),
+        NotAcceptable: lambda _, __: problem_response(BadRequest(_BAD_FORM)),
         Error: _database_error,
         Exception: _unexpected,
     }
@@ -48,6 +52,9 @@ def register_problem_handlers(api: NinjaAPI) -> None:
         api.add_exception_handler(kind, handler)
 
 
+_NAMED, _LONGEST_NAME = 10, 60
+"""So many wrong fields, and so much of the name of each, stand in the sentence."""
+_BAD_FORM = "The form in the body cannot be read. Send JSON, or a form with a boundary and in UTF-8."
 _LOG_IN = "Log in first: at /login/, or with /api/auth/login for a bearer token."
 
 
@@ -56,7 +63,10 @@ def invalid(faults: list[dict[str, Any]]) -> Invalid:
     errors: dict[str, list[str]] = defaultdict(list)
     for fault in faults:
         errors[_place(fault["loc"])].append(fault["msg"])
-    where = ", ".join(sorted(errors))
+    names = sorted(errors)
+    where = ", ".join(name[:_LONGEST_NAME] for name in names[:_NAMED])
+    if len(names) > _NAMED:
+        where += f" and {len(names) - _NAMED} more"
     return Invalid(f"Correct {where}. {next(iter(errors.values()))[0]}.", errors=dict(errors))
 
 
@@ -85,6 +95,8 @@ def not_allowed(request: HttpRequest, allow: str) -> HttpResponse:
 def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     if isinstance(error.__cause__, Problem):  # of our parser of bodies, which ninja wraps
         return problem_response(error.__cause__)
+    if isinstance(error.__cause__, SuspiciousOperation | MultiPartParserError | NotAcceptable):
+        return problem_response(BadRequest(_BAD_FORM))
     if error.status_code == 400:  # the only one that ninja itself raises with it
         return problem_response(NotJson("The body is not JSON. Send a JSON object or no body."))
     return _unexpected(request, error)

@@ -15,6 +15,7 @@ from medimgr.accounts import families
 from medimgr.accounts.bearer import Holder
 from medimgr.accounts.models import MachineToken, TokenFamily
 from medimgr.events.admission import Applicant, admit_all
+from medimgr.events.log import last_event_id
 from medimgr.events.models import Connection, Tick, new_token
 from medimgr.events.opening import Listener, Opening
 from medimgr.events.standing import no_longer_entitled
@@ -242,10 +243,12 @@ def poll(client: Client, bearer: str, **query: Any) -> Any:
 
 
 def test_a_program_may_poll_with_its_token_and_hears_what_its_token_reaches(alice: User) -> None:
+    make_service("lone")
+    since = last_event_id()
     make_service("web", group="a")
     make_service("db", group="b")
     Tick.objects.create(node="n", at=timezone.now(), data={"web": [1.0, 2.0], "db": [3.0, 4.0]})
-    answer = poll(Client(), machine_token(alice, groups=["a"]), topics="service", last_event_id=0)
+    answer = poll(Client(), machine_token(alice, groups=["a"]), topics="service", last_event_id=since)
     document = answer.json()
     assert [event["data"]["key"] for event in document["events"]] == ["web"]
     assert [tick["services"] for tick in document["ticks"]] == [{"web": [1.0, 2.0]}]

@@ -58,7 +58,7 @@ def refusal(person: Person) -> str:
 
 
 def apply(
-    client: Client, topics: str | None, since: int | None = None, **parameters: Any
+    client: Client, topics: str | None, since: int | None = None, parameters: dict[str, str] | None = None
 ) -> Opening | Problem:
     """Ask for a stream as ``client`` would, and leave no row of it."""
     cookie = client.cookies.get(settings.SESSION_COOKIE_NAME)
@@ -71,7 +71,7 @@ def apply(
         cookie.value if cookie else "",
         "192.0.2.1",
         Terms(wanted, since, ""),
-        parameters,
+        parameters or {},
         bearer_token(client.defaults.get("HTTP_AUTHORIZATION", "")),
     )
     found = rolled_back(lambda: admit_all([applicant])[0])
@@ -161,9 +161,9 @@ def test_what_rides_on_a_stream_is_judged_by_its_row(source: str) -> None:
     least, of, unknown, looks = SOURCES[source]
     for person in PEOPLE:
         client = world.client(person)
-        near = apply(client, "", **{source: str(world.rows["near"][of])})
-        far = apply(client, "", **{source: str(world.rows["far"][of])})
-        nowhere = apply(client, "", **{source: "987654321"})
+        near = apply(client, "", parameters={source: str(world.rows["near"][of])})
+        far = apply(client, "", parameters={source: str(world.rows["far"][of])})
+        nowhere = apply(client, "", parameters={source: "987654321"})
         if not let_in(person, least):
             assert {code_of(near), code_of(far), code_of(nowhere)} == {refusal(person)}, person.name
             continue

@@ -104,6 +104,7 @@ class ImportingServices(ScopedAdmin[Service]):
                 Options(env=form.cleaned_data["env"]),
                 node=form.cleaned_data["node"] or settings.MEDIMGR_NODE,
                 dry_run=not confirmed,
+                requester=requester_of(request, "admin"),
             )
         except ImportProblem as problem:
             context["faults"] = problem.faults

@@ -118,6 +118,7 @@ def import_services(request: HttpRequest, query: Query[ImportAsked]) -> dict[str
         Options(env=asked.env),
         node=asked.node or settings.MEDIMGR_NODE,
         dry_run=asked.dry_run,
+        requester=requester_of(request, "api"),
     )
     answer = done.public() | {"operations": [], "refused": []}
     if asked.restart and not asked.dry_run:

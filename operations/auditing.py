@@ -3,7 +3,8 @@
 What medimgr asks for by itself is not in it: that is nobody's doing.
 """
 
-from collections.abc import Collection, Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 
 from medimgr.audit.places import numbers
 from medimgr.audit.recording import entry, record_all
@@ -53,6 +54,15 @@ def record_act(
             )
         ]
     )
+
+
+def record_import(requester: Requester, what: str, changes: Mapping[str, str]) -> None:
+    """Write down an import of ``services`` or ``workstations``: what came of each, by name. One insert."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for name, came in changes.items():
+        names[came].append(name)
+    told = [f"{came}: {', '.join(names[came])}." for came in ("created", "changed") if names[came]]
+    record_act(requester, f"{what}.import", target=what, detail=" ".join(told) or "Nothing differed.")
 
 
 def places_of_operations(keys: Collection[str]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Count, Q
 from django.http import HttpRequest
 from ninja import Query, Router
@@ -12,6 +13,8 @@ from ninja.responses import Status as Answer
 from medimgr.events.log import last_event_id
 from medimgr.lib.access import Person, demand, may
 from medimgr.lib.api_parameters import Page, RowId
+from operations.auditing import record_act
+from operations.request_origin import requester_of
 from workstations import schemas
 from workstations.declaring import declare, redeclare
 from workstations.exceptions import UnknownWorkstation
@@ -58,9 +61,10 @@ def list_workstations(request: HttpRequest, wanted: Query[schemas.WorkstationFil
 def declare_workstation(request: HttpRequest, declaration: schemas.NewWorkstation) -> Answer[dict[str, Any]]:
     """It is looked after from then on, unless ``polled`` is false."""
     demand(request.user, "add", Workstation)
-    return Answer(
-        201, _detail(request, declare(declaration.fields(), declaration.secret() or "", by=request.user))
-    )
+    with transaction.atomic():
+        made = declare(declaration.fields(), declaration.secret() or "", by=request.user)
+        _record(request, "workstation.declare", made)
+    return Answer(201, _detail(request, made))
 
 
 @router.get("/{workstation_id}", response=schemas.WorkstationDetail, summary="One workstation")
@@ -76,7 +80,11 @@ def change_workstation(
 ) -> dict[str, Any]:
     """What is not said stays as it is."""
     demand(request.user, "change", Workstation)
-    changed = redeclare(workstation_id, declaration.fields(), declaration.secret(), by=request.user)
+    with transaction.atomic():
+        changed = redeclare(workstation_id, declaration.fields(), declaration.secret(), by=request.user)
+        # Names alone: a password is among what may be said.
+        said = [*declaration.fields(), *([] if declaration.secret() is None else ["password"])]
+        _record(request, "workstation.change", changed, f"Said: {', '.join(said)}." if said else "")
     return _detail(request, changed)
 
 
@@ -86,8 +94,15 @@ def forget_workstation(request: HttpRequest, workstation_id: RowId) -> Answer[No
     demand(request.user, "delete", Workstation)
     workstation = workstation_called(workstation_id, request.user)
     demand(request.user, "delete", workstation)
-    workstation.delete()
+    with transaction.atomic():
+        _record(request, "workstation.delete", workstation)
+        workstation.delete()
     return Answer(204, None)
+
+
+def _record(request: HttpRequest, action: str, workstation: Workstation, detail: str = "") -> None:
+    target = f"workstation:{workstation.pk}"
+    record_act(requester_of(request, "api"), action, target=target, name=workstation.name, detail=detail)
 
 
 @router.get("/{workstation_id}/system-info", response=schemas.SystemShape, summary="What it said of itself")

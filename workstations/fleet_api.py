@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 from pydantic import BaseModel, Field
@@ -9,6 +10,8 @@ from pydantic import BaseModel, Field
 from medimgr.lib.access import demand, demand_everywhere, may_everywhere
 from medimgr.lib.api_parameters import Text
 from medimgr.lib.request_problems import TooLarge
+from operations.auditing import record_import
+from operations.request_origin import requester_of
 from workstations.fleet_file import reading
 from workstations.fleet_file.saving import import_fleet
 from workstations.fleet_file.writing import export_fleet
@@ -56,9 +59,12 @@ def import_workstations(request: HttpRequest, dry_run: bool = False) -> dict[str
     if (length.isdigit() and int(length) > LARGEST_BODY) or len(request.body) > LARGEST_BODY:
         raise TooLarge(f"The file is larger than {LARGEST_BODY // 1024} KiB. Import it in parts.")
     fleet = reading.read("the body", reading.decoded("the body", request.body))
-    done = import_fleet(
-        fleet, dry_run=dry_run, allow=lambda verb: demand_everywhere(request.user, verb, Workstation)
-    )
+    with transaction.atomic():
+        done = import_fleet(
+            fleet, dry_run=dry_run, allow=lambda verb: demand_everywhere(request.user, verb, Workstation)
+        )
+        if not dry_run:
+            record_import(requester_of(request, "api"), "workstations", done.by_name())
     return {
         "dry_run": done.dry_run,
         "workstations": [change.public() for change in done.changes],

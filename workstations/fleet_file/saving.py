@@ -43,6 +43,10 @@ class Imported:
     without_password: list[str]
     """Of those in the file."""
 
+    def by_name(self) -> dict[str, str]:
+        """Return what is done to each workstation in the file, by its name."""
+        return {change.name: change.what for change in self.changes}
+
 
 def import_fleet(
     fleet: Fleet, *, dry_run: bool = False, allow: Callable[[str], None] = lambda _verb: None

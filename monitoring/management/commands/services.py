@@ -14,10 +14,12 @@ from medimgr.lib.problems import Problem
 from monitoring.actions import Verb
 from monitoring.command_line import acting, arguments, importing, log_tail, scaling, selection, status
 from monitoring.exceptions import NoLogYet
-from monitoring.importers.importing import import_sources, read_files
+from monitoring.import_requests import import_for
+from monitoring.importers.importing import read_files
 from monitoring.importers.sources import Options
 from monitoring.importers.toml_writing import export_services, secret_variables
 from monitoring.models import Service
+from operations.shell_requester import requester
 
 
 class Command(BaseCommand):
@@ -119,7 +121,8 @@ class Command(BaseCommand):
             self.stdout.write(f"{declared} services are declared already; nothing was imported.")
             return
         node = options["node"] or settings.MEDIMGR_NODE
-        done = import_sources(
+        done = import_for(
+            requester(),
             read_files(options["files"]),
             options["format"],
             Options(os.environ, options["env"]),

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, transaction
 
 from medimgr.lib.private_file import write_private_file
 from medimgr.lib.problems import Problem
 from medimgr.lib.sealing import new_key
+from operations.auditing import record_act, record_import
+from operations.shell_requester import requester
 from workstations.command_line import acting, arguments, fleet_words, listing, passwords_typed, selecting
 from workstations.connection import test_connection
 from workstations.connection_results import record
@@ -98,7 +100,10 @@ class Command(BaseCommand):
     def _import(self, options: dict[str, Any]) -> None:
         name = "the standard input" if options["file"] == "-" else options["file"]
         fleet = reading.read(name, reading.decoded(name, self._content(options)))
-        done = import_fleet(fleet, dry_run=options["dry_run"])
+        with transaction.atomic():
+            done = import_fleet(fleet, dry_run=options["dry_run"])
+            if not done.dry_run:
+                record_import(requester(), "workstations", done.by_name())
         self.stdout.write("\n".join(fleet_words.told(done, diff=options["diff"])))
 
     def _content(self, options: dict[str, Any]) -> bytes:
@@ -128,7 +133,10 @@ class Command(BaseCommand):
             "" if options["remove"] else passwords_typed.typed(options.get("stdin") or sys.stdin, names)
         )
         for row in rows:
-            redeclare(row.pk, {}, password)
+            with transaction.atomic():
+                redeclare(row.pk, {}, password)
+                target, detail = f"workstation:{row.pk}", "Its password."
+                record_act(requester(), "workstation.change", target=target, name=row.name, detail=detail)
         done = "stored, encrypted" if password else "taken away"
         self.stdout.write(f"{names}: the password is {done}.")
 

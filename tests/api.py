@@ -33,7 +33,7 @@ def assert_problem(response: Any, status: int, code: str) -> dict[str, Any]:
     assert response.status_code == status, response.content
     assert response["Content-Type"] == "application/problem+json"
     document: dict[str, Any] = response.json()
-    assert set(document) - {"errors"} == KEYS
+    assert set(document) - {"errors", "request_id"} == KEYS
     assert (document["status"], document["code"]) == (status, code)
     assert document["type"] == f"urn:medimgr:problem:{code}"
     assert document["title"]

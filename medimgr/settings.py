@@ -155,6 +155,9 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W021",  # a list of names that browsers ship is for public sites, and hard to get off again
 ]
 CSRF_FAILURE_VIEW = "medimgr.error_pages.csrf_failure"
+SESSION_ENGINE = "medimgr.accounts.sessions"
+SESSION_COOKIE_AGE = env.number("MEDIMGR_SESSION_MAX_AGE_SECONDS", 1_209_600, least=60)
+MEDIMGR_SESSION_IDLE_SECONDS = env.number("MEDIMGR_SESSION_IDLE_SECONDS", 0)
 SESSION_COOKIE_HTTPONLY = True
 # The page's script reads the CSRF cookie to send it back as a header, so that one is not HttpOnly.
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
@@ -206,6 +209,7 @@ LOGGING = {
     },
     "filters": {
         "client_faults": {"()": "medimgr.lib.client_faults.ClientFaults"},
+        "refusals": {"()": "medimgr.lib.client_faults.Refusals"},
         "redaction": {"()": "medimgr.lib.redact.Redaction"},
     },
     "handlers": {
@@ -218,6 +222,7 @@ LOGGING = {
     "loggers": {
         # Django's own handlers would write past the redaction.
         "django": {"handlers": [], "level": "INFO"},
+        "django.request": {"filters": ["refusals"]},
         "django.server": {"handlers": [], "level": "INFO", "propagate": True},
         # Whoever scans a network asks every server by a wrong name, and Django prints a traceback for each.
         "django.security.DisallowedHost": {"filters": ["client_faults"]},

@@ -150,13 +150,13 @@ def test_a_name_that_is_not_fit_is_not_taken_from_anybody(offered: str) -> None:
 
 
 def test_a_stream_bears_its_name_and_has_its_line_at_its_end(near: Logged) -> None:
-    with near.site.open() as stream:
+    with near.site.connect() as stream:
         _, headers = stream.answer()
         name = headers["x-request-id"]
         assert near.lines(logger="medimgr.access", request_id=name) == []
         stream.close()
     record = near.access(name)
-    assert (record["path"], record["status"]) == ("/events/", 200)
+    assert (record["path"], record["status"], record["user"]) == ("/events/", 200, "operator")
 
 
 def test_what_a_request_logs_on_its_way_bears_its_name(near: Logged) -> None:
@@ -167,3 +167,14 @@ def test_what_a_request_logs_on_its_way_bears_its_name(near: Logged) -> None:
         "django.request",
         "medimgr.access",
     }
+
+
+def test_a_refusal_is_told_without_a_traceback(near: Logged) -> None:
+    near.client.cookies.set("sessionid", near.site.person("dora"))
+    answer = near.client.get("/admin/audit/auditentry/")
+    near.client.cookies.clear()
+    assert answer.status_code == 403
+    near.access(answer.headers["x-request-id"])
+    told = near.lines(request_id=answer.headers["x-request-id"], logger="django.request")
+    assert told
+    assert "exception" not in told[0]

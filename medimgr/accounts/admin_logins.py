@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from medimgr.accounts import families
+from medimgr.accounts.admin_filters import LoginStateFilter
 from medimgr.accounts.admin_tokens import issuer_of
 from medimgr.accounts.models import TokenFamily
 from medimgr.audit.recording import record
@@ -20,8 +21,8 @@ from medimgr.lib.admin_classes import RecordAdmin
 class TokenFamilyAdmin(RecordAdmin[TokenFamily]):
     """Logins by API, those that ended too for as long as they are kept."""
 
-    list_display = ("user", "created_at", "refreshed_at", "expires_at", "address", "client", "standing")
-    list_filter = (("revoked_at", admin.EmptyFieldListFilter), "revoked_why")
+    list_display = ("user", "standing", "address", "client", "created_at", "refreshed_at", "expires_at")
+    list_filter = (LoginStateFilter, "revoked_why")
     list_select_related = ("user",)
     search_fields = ("user__username", "address", "client")
     ordering = ("-created_at",)
@@ -40,10 +41,10 @@ class TokenFamilyAdmin(RecordAdmin[TokenFamily]):
 
     @admin.display(description="State")
     def standing(self, row: TokenFamily) -> str:
-        """Return whether it is open, ended or expired."""
+        """Return whether it is good, expired or ended."""
         if row.revoked_at is not None:
             return f"ended ({row.revoked_why})"
-        return "expired" if row.expires_at <= timezone.now() else "open"
+        return "expired" if row.expires_at <= timezone.now() else "good"
 
     def has_end_permission(self, request: HttpRequest) -> bool:
         """Return whether the user may end logins; the action is hidden otherwise."""
@@ -76,6 +77,8 @@ class TokenFamilyAdmin(RecordAdmin[TokenFamily]):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Show one login, with a button that ends it for those who may."""
-        tools = [{"action": "end", "label": "End this login"}] if self.has_end_permission(request) else []
+        """Show one login, with a button that ends it for those who may, where it has not ended."""
+        row = self.get_object(request, object_id)
+        endable = row is not None and row.revoked_at is None and self.has_end_permission(request)
+        tools = [{"action": "end", "label": "End this login"}] if endable else []
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), "tools": tools})

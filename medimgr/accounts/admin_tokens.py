@@ -14,6 +14,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 
 from medimgr.accounts import machine_tokens, token_rows
+from medimgr.accounts.admin_filters import StateFilter
 from medimgr.accounts.machine_tokens import Issuer
 from medimgr.accounts.models import MachineToken
 from medimgr.accounts.token_form import MachineTokenForm
@@ -35,8 +36,8 @@ def issuer_of(request: HttpRequest) -> Issuer:
 class MachineTokenAdmin(RecordAdmin[MachineToken]):
     """What tokens there are, what each may do, and when it was used last."""
 
-    list_display = ("name", "user", "prefix", "standing", "limited", "expires_at", "last_used_at")
-    list_filter = ("user", ("revoked_at", admin.EmptyFieldListFilter))
+    list_display = ("name", "standing", "user", "prefix", "last_used_at", "expires_at", "limited")
+    list_filter = (StateFilter, ("user", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("user",)
     search_fields = ("name", "prefix", "user__username")
     ordering = ("name",)
@@ -47,8 +48,8 @@ class MachineTokenAdmin(RecordAdmin[MachineToken]):
         "prefix",
         "standing",
         "may_do",
-        "service_groups",
-        "workstation_tags",
+        "groups",
+        "tags",
         "created_at",
         "created_by",
         "expires_at",
@@ -72,6 +73,16 @@ class MachineTokenAdmin(RecordAdmin[MachineToken]):
     def may_do(self, row: MachineToken) -> str:
         """Return its permissions by name."""
         return ", ".join(row.permissions)
+
+    @admin.display(description="Service groups")
+    def groups(self, row: MachineToken) -> str:
+        """Return what it is limited to, if to anything."""
+        return ", ".join(row.service_groups)
+
+    @admin.display(description="Workstation tags")
+    def tags(self, row: MachineToken) -> str:
+        """Return what it is limited to, if to anything."""
+        return ", ".join(row.workstation_tags)
 
     # --- issuing ---------------------------------------------------------------------------
 
@@ -132,8 +143,10 @@ class MachineTokenAdmin(RecordAdmin[MachineToken]):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Show one token, with a button that revokes it for those who may."""
-        tools = [{"action": "revoke", "label": "Revoke…"}] if self.has_revoke_permission(request) else []
+        """Show one token, with a button that revokes it for those who may, where it still can be."""
+        row = self.get_object(request, object_id)
+        revocable = row is not None and row.revoked_at is None and self.has_revoke_permission(request)
+        tools = [{"action": "revoke", "label": "Revoke…"}] if revocable else []
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), "tools": tools})
 
     def _context(self, request: HttpRequest, title: str) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from medimgr.accounts import machine_tokens
 from medimgr.accounts.models import AccountScope, MachineToken, TokenFamily
 from medimgr.audit.models import AuditEntry
 from tests.api import client_of
-from tests.medimgr.accounts.issuing import LOOK, issued
+from tests.medimgr.accounts.issuing import LOOK, SHELL, issued
 from tests.medimgr.accounts.logging_in import get, log_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases, pytest.mark.usefixtures("keys")]
@@ -190,3 +191,25 @@ def test_the_lists_cost_as_many_queries_for_thirty_as_for_one(
     for path in (LIST, LOGINS):
         with django_assert_max_num_queries(14):
             assert client.get(path).status_code == 200
+
+
+def test_the_lists_are_filtered_by_state(root: User, bob: User) -> None:
+    client = client_of(root)
+    machine_tokens.revoke(issued(bob, "token-revoked").row, SHELL)
+    issued(bob, "token-good")
+    MachineToken.objects.filter(pk=issued(bob, "token-old").row.pk).update(expires_at=root.date_joined)
+    for state, shown in (("good", "good"), ("expired", "old"), ("revoked", "revoked")):
+        page = client.get(LIST, {"state": state}).content.decode()
+        found = [name for name in ("good", "old", "revoked") if f"token-{name}" in page]
+        assert found == [shown]
+    log_in("bob")
+    for state, count in (("good", 1), ("expired", 0), ("ended", 0)):
+        assert client.get(LOGINS, {"state": state}).context["cl"].result_count == count
+
+
+def test_what_is_revoked_has_no_button_any_more(root: User, bob: User) -> None:
+    made = issued(bob)
+    machine_tokens.revoke(made.row, SHELL)
+    page = client_of(root).get(f"{LIST}{made.row.pk}/change/").content.decode()
+    assert 'value="revoke"' not in page
+    assert client_of(root).get(f"{LIST}4711/change/").status_code == 302

@@ -66,7 +66,7 @@ def entries(number: int, **fields: Any) -> None:
 def test_it_shows_what_was_done_newest_first(seen: Client) -> None:
     entries(3)
     page = seen.get(LIST).content.decode()
-    assert page.index("S2") < page.index("S1") < page.index("S0")
+    assert page.index(">S2<") < page.index(">S1<") < page.index(">S0<")
     assert "person-2" in page
 
 

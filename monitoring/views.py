@@ -14,7 +14,7 @@ from django.utils import timezone
 from medimgr.events import topics
 from medimgr.events.log import last_event_id
 from medimgr.events.models import Connection
-from medimgr.lib.access import may
+from medimgr.lib.access import may, reach_of
 from medimgr.lib.staff_page import staff_page
 from monitoring import connection_rows, declared, wording
 from monitoring.attention import bucket, rests, sentence, troubles
@@ -188,6 +188,7 @@ def _page_data(request: HttpRequest, *wanted: str) -> dict[str, Any]:
     return {
         "topics": sorted(topics.visible(request.user, wanted)),
         "may": {verb: may(request.user, verb, Service) for verb in VERBS},
+        "reach": reach_of(request.user),
         "reason_words": {reason.value: words for reason, words in REASON_WORDS.items()},
     }
 

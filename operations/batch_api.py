@@ -10,7 +10,7 @@ from medimgr.lib.access import demand
 from medimgr.lib.api_parameters import IdempotencyKey
 from operations import batch_schemas
 from operations.batch_actions import called, cancel_batch, retry_batch
-from operations.batches import public
+from operations.batches import public, public_to
 from operations.models import Batch, Operation
 from operations.request_origin import requester_of
 
@@ -28,14 +28,14 @@ def list_batches(request: HttpRequest, wanted: Query[batch_schemas.BatchFilter])
         rows = rows.filter(kind=wanted.kind)
     if wanted.requested_by:
         rows = rows.filter(requester=wanted.requested_by)
-    return {"count": rows.count(), "items": [public(row) for row in wanted.cut(rows)]}
+    return {"count": rows.count(), "items": [public_to(request.user, row) for row in wanted.cut(rows)]}
 
 
 @router.get("/{batch_id}", response=batch_schemas.BatchShape, summary="How far a batch is")
 def one_batch(request: HttpRequest, batch_id: str) -> dict[str, Any]:
     """One query. Its operations: ``GET /api/operations?batch=``."""
     demand(request.user, "view", Operation)
-    return public(called(batch_id, request.user))
+    return public_to(request.user, called(batch_id, request.user))
 
 
 @router.post("/{batch_id}/cancel", response={202: batch_schemas.BatchCancelled}, summary="Cancel all of it")
@@ -47,7 +47,9 @@ def cancel(request: HttpRequest, batch_id: str, idempotency_key: IdempotencyKey)
     demand(request.user, "cancel", Operation)
     batch = called(batch_id, request.user)
     outcome = cancel_batch(batch, requester_of(request, "api"), again=bool(idempotency_key))
-    return Answer(202, {"batch": public(batch), "ended": outcome.ended, "asked": outcome.asked})
+    return Answer(
+        202, {"batch": public_to(request.user, batch), "ended": outcome.ended, "asked": outcome.asked}
+    )
 
 
 @router.post(

@@ -13,6 +13,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from medimgr.events.log import Fact
+from medimgr.lib.access import Person, scope_of
 from medimgr.tallies.counting import add
 from operations import tallies
 from operations.models import Batch, Operation, OperationQuerySet
@@ -47,6 +48,16 @@ def public(batch: Batch) -> dict[str, Any]:
     """Return the shape that the API shows, with its progress in words and the page of it. No query."""
     shape = batch.public()
     return shape | {"progress": progress(shape), "url": f"/operations/?batch={batch.pk}"}
+
+
+def public_to(user: Person, batch: Batch) -> dict[str, Any]:
+    """Return that shape as ``user`` may know it: what was refused names targets, some of which he may not.
+
+    Who asked named them himself. Queries the scope, once per user object.
+    """
+    shape = public(batch)
+    asked_by_others = batch.requester != user.get_username()
+    return shape | {"refused": []} if asked_by_others and scope_of(user).hides_something else shape
 
 
 def fact(batch: Batch) -> Fact:

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from medimgr.events import topics
-from medimgr.lib.access import may
+from medimgr.lib.access import may, reach_of
 from medimgr.lib.staff_page import staff_page
 from operations import batch_cards
 from operations import rows as operation_rows
@@ -159,6 +159,7 @@ def _latest_operations(request: HttpRequest, row: Workstation, item: dict[str, A
 def _page_data(request: HttpRequest) -> dict[str, Any]:
     return {
         "topics": sorted(topics.visible(request.user, TOPICS)),
+        "reach": reach_of(request.user),
         "may": {
             "workstation": {verb: may(request.user, verb, Workstation) for verb in WORKSTATION_VERBS},
             "emulator": {verb: may(request.user, verb, Emulator) for verb in EMULATOR_VERBS},

@@ -1,5 +1,6 @@
 """The form in which a scope is set: groups and tags that there are to tick, others to write."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -27,11 +28,15 @@ class WordsWidget(forms.MultiWidget):
         super().__init__({"known": forms.CheckboxSelectMultiple(), "others": lines})
 
     def decompress(self, value: Any) -> list[Any]:
-        """Return what is ticked, and the lines."""
+        """Return what is ticked, and the lines. Upper and lower case are the same."""
         boxes: Any = self.widgets[0]
-        known = {choice for choice, _ in boxes.choices}
-        words = value if isinstance(value, list) else []
-        return [[word for word in words if word in known], "\n".join(w for w in words if w not in known)]
+        known = {choice.casefold(): choice for choice, _ in boxes.choices}
+        words = {word.casefold(): word for word in value or []}
+        return [[known[word] for word in words if word in known], _lines(words, known)]
+
+
+def _lines(words: Mapping[str, str], known: Mapping[str, str]) -> str:
+    return "\n".join(word for folded, word in words.items() if folded not in known)
 
 
 class WordsField(forms.MultiValueField):
@@ -46,6 +51,12 @@ class WordsField(forms.MultiValueField):
             forms.CharField(required=False, strip=True, max_length=MOST * (LONGEST + 2)),
         )
         super().__init__(fields, required=False, require_all_fields=False, **options)
+
+    def prepare_value(self, value: Any) -> Any:
+        """Return stored words as the widget takes them; what was typed comes as it takes it already."""
+        stored = isinstance(value, list) and all(isinstance(word, str) for word in value)
+        widget: Any = self.widget
+        return widget.decompress(value) if stored else value
 
     def offer(self) -> None:
         """Offer what is in use now. One query."""

@@ -56,6 +56,15 @@ def scope_of(user: Person) -> Scope:
     return known
 
 
+def reach_of(user: Person) -> list[str] | None:
+    """Return the labels that ``user`` is limited to, for the scripts of pages; None where to none.
+
+    Queries the scope, once per user object.
+    """
+    labels = scope_of(user).labels
+    return None if labels is None else sorted(labels)
+
+
 def labels_of(obj: Model) -> Labels | None:
     """Return the labels of a row; None for what has none by its nature, such as a node.
 

@@ -9,6 +9,7 @@ from django.urls import URLResolver, get_resolver
 
 from medimgr.api import api
 from medimgr.lib.roles import Role
+from operations.models import Batch
 from tests.medimgr.doors import ANYBODY, API, ELSEWHERE, LOGGED_IN, PAGES, Door
 from tests.medimgr.doors_world import FAR, NEAR, PEOPLE, Person, World, rolled_back
 
@@ -189,6 +190,21 @@ def test_counts_are_of_what_is_in_reach() -> None:
     assert (stats["total"], stats["by_status"]["FAILED"], stats["sampled"]) == (2, 1, 1)
     sentence = client.get("/monitoring/").content.decode()
     assert "The one service" in sentence or "1 of 1" in sentence or "No supervisor" in sentence
+
+
+def test_what_a_batch_was_refused_is_told_to_who_asked_and_to_who_sees_everything() -> None:
+    world = World()
+    refused = [{"target": f"service:{FAR}-service", "code": "unknown-service", "detail": "There is none."}]
+    Batch.objects.filter(pk=world.rows["near"]["batch"]).update(refused=refused)
+    address = world.called("/api/operations/batches/{batch}", "near")
+    for person in PEOPLE:
+        if person.rank < 0:
+            continue
+        client = world.client(person)
+        seen = [client.get(address).json()["refused"]]
+        listed = client.get("/api/operations/batches").json()["items"]
+        seen += [one["refused"] for one in listed if one["id"] == world.rows["near"]["batch"]]
+        assert seen == [[] if person.limited and not person.looks else refused] * 2, person.name
 
 
 def test_no_door_of_the_api_is_missing_from_the_matrix() -> None:

@@ -42,9 +42,13 @@
   /** The verb of an operation: "restart" of service.restart. */
   const verbOf = (operation) => operation.kind.slice(operation.kind.indexOf(".") + 1);
 
+  /** Why nothing can be asked of it though it may be looked at, or "". */
+  const beyond = (item) => medimgr.beyond([`group:${item.group.toLowerCase()}`]);
+
   /** Return why the verb cannot be asked for now, or "". */
   function whyNot(item, verb) {
     const right = rightOf(verb);
+    if (beyond(item)) return beyond(item);
     if (!may[right]) return `Your account lacks the permission monitoring.${right}_service. Ask an administrator for it.`;
     if (item.state === "UNKNOWN") return `No supervisor reports for node ${item.node}, so nobody would do it.`;
     if (item.asking) return "Just asked for.";
@@ -227,5 +231,5 @@
     }
   }
 
-  medimgr.actions = { whyNot, rightOf, showButtons, progressOf, showProgress, ask, confirm, VERB_WORDS, verbOf };
+  medimgr.actions = { whyNot, beyond, rightOf, showButtons, progressOf, showProgress, ask, confirm, VERB_WORDS, verbOf };
 })();

@@ -36,9 +36,10 @@
         this.list.replaceChildren(...items.map((item) => this.tie(item)));
         if (document.activeElement !== this.number) this.number.value = String(items.length);
       }
+      const beyond = first ? medimgr.actions.beyond(first) : "";
       const silent = this.asking ? "Just asked for." : "";
-      medimgr.allow(this.scaleButton, page.may.change ? silent : "Your account lacks the permission monitoring.change_service. Ask an administrator for it.");
-      medimgr.allow(this.rollButton, page.may.restart ? (items.length > 1 ? "" : "There is one copy only: restart it instead.") : "Your account lacks the permission monitoring.restart_service. Ask an administrator for it.");
+      medimgr.allow(this.scaleButton, beyond || (page.may.change ? silent : "Your account lacks the permission monitoring.change_service. Ask an administrator for it."));
+      medimgr.allow(this.rollButton, beyond || (page.may.restart ? (items.length > 1 ? "" : "There is one copy only: restart it instead.") : "Your account lacks the permission monitoring.restart_service. Ask an administrator for it."));
     }
 
     /** This page follows only what it knows of: copies that somebody has added are fetched. */

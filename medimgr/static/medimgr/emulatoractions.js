@@ -41,10 +41,14 @@
     return operation.status === "PENDING" || (verb === "stop" && active !== "stop");
   }
 
+  /** Why nothing can be asked of it though it may be looked at, or "". */
+  const beyond = (host) => medimgr.beyond(host.tags.map((tag) => `tag:${tag.toLowerCase()}`));
+
   /** Return why the verb cannot be asked for on an emulator now, or "". */
   function emulatorWhyNot(store, item, verb) {
     const { right, down, up } = EMULATOR[verb];
     if (!may.emulator[right]) return lacks(`${right}_emulator`);
+    if (beyond(store.hosts.get(item.workstation))) return beyond(store.hosts.get(item.workstation));
     if (item.asking) return "Just asked for.";
     const host = store.hosts.get(item.workstation);
     if (host.status === "offline") return `${host.name} is offline. Test its connection once it is back.`;
@@ -63,6 +67,7 @@
   function hostWhyNot(host, verb) {
     const right = HOST[verb];
     if (!may.workstation[right]) return lacks(`${right}_workstation`);
+    if (beyond(host)) return beyond(host);
     if (host.asking) return "Just asked for.";
     if (host.operation) return `Its last operation is under way: ${(actions.VERB_WORDS[actions.verbOf(host.operation)] || { doing: host.operation.kind }).doing}.`;
     if (host.status === "offline" && verb !== "test-connection") return "It is offline. Test its connection once it is back.";

@@ -43,7 +43,7 @@
     medimgr.setAttribute(recovery, "aria-checked", String(item.auto_recovery));
     medimgr.setText(recovery.querySelector("[data-field]"), item.auto_recovery ? "on" : "off");
     const active = item.operation ? "An operation on it is under way." : "";
-    medimgr.allow(recovery, page.may.recover ? (item.state === "UNKNOWN" ? actions.whyNot(item, "recover") : active) : "Your account lacks the permission monitoring.recover_service.");
+    medimgr.allow(recovery, actions.beyond(item) || (page.may.recover ? (item.state === "UNKNOWN" ? actions.whyNot(item, "recover") : active) : "Your account lacks the permission monitoring.recover_service."));
   }
 
   store.listen((kind, changed) => {

@@ -115,6 +115,12 @@
     if (node && node.getAttribute(name) !== value) node.setAttribute(name, value);
   };
 
+  /** Why nothing can be asked of what has these labels though it may be looked at, or "". */
+  medimgr.beyond = (labels) => {
+    const { reach } = medimgr.page || {};
+    return !reach || labels.some((label) => reach.includes(label)) ? "" : "It is out of the reach of your account, which is limited to certain groups and tags.";
+  };
+
   /** Make a button do or refuse. A refusal is said, not hidden: the reason is its title, and it stays reachable. */
   medimgr.allow = (button, reason) => {
     if (button.disabled) button.disabled = false;

@@ -61,7 +61,7 @@ def end_soon(site: Site, pk: int, seconds: float = 0.3) -> threading.Thread:
     """End a waiting operation from elsewhere, after a while."""
 
     def end() -> None:
-        time.sleep(seconds)
+        time.sleep(seconds)  # while somebody waits
         with site.instance.database():
             change([Change(pk, {"status": Status.PENDING}, ending(Status.SUCCESS, "", ""))])
 
@@ -271,10 +271,10 @@ async def test_it_asks_the_database_once_before_and_once_after(pending: Operatio
     try:
         waiting = asyncio.ensure_future(wait_for_operation(pending.pk, 20, ears))
         while not looks:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.5)
+            await asyncio.sleep(0.01)  # the waiting itself
+        await asyncio.sleep(0.5)  # in which it is to do nothing
         ears.heed({"status": "RUNNING"})
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # in which it could look again, and must not
         assert len(looks) == 1
         await Operation.objects.filter(pk=pending.pk).aupdate(
             status="SUCCESS", finished_at=pending.created_at
@@ -294,7 +294,7 @@ async def test_cancelling_it_stops_listening(pending: Operation) -> None:
     ears = Ears()
     waiting = asyncio.ensure_future(wait_for_operation(pending.pk, 20, ears))
     while ears.heed is None:  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # the waiting itself
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting

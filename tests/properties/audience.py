@@ -1,4 +1,4 @@
-"""People whose permissions change at random, and an own idea of who may see what, apart from medimgr's."""
+"""People whose rights and limits change at random, and an own idea of who may see what."""
 
 import random
 from dataclasses import dataclass, field
@@ -9,6 +9,8 @@ from django.contrib.auth.models import Group, Permission, User
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
+from medimgr.accounts.models import AccountScope
+from tests.events.limits import limit
 from tests.events.sessions import log_in
 
 VIEW = {
@@ -21,6 +23,10 @@ VIEW = {
     "connection": "view_connection",
 }
 """Topic to the permission that opens it."""
+FREE = frozenset({"node", "connection"})
+"""Topics of which a limit hides nothing."""
+PLACES = ("a", "b", "c")
+"""What people are limited to, and where things are: groups of services, here."""
 TAIL = "tail_service"
 RIGHTS = (*dict.fromkeys(VIEW.values()), TAIL)
 GROUPS = ("night-shift", "guests")
@@ -38,6 +44,13 @@ class Person:
     active: bool = True
     staff: bool = True
     superuser: bool = False
+    limits: frozenset[str] | None = None
+    """The places that the account is limited to; None for all there are."""
+
+    @property
+    def places(self) -> frozenset[str] | None:
+        """Return what the person is limited to at present; None for nothing."""
+        return None if self.superuser else self.limits
 
 
 class Audience:
@@ -54,6 +67,7 @@ class Audience:
         for person in self.people:
             User.objects.create_user(person.name, password="x", is_staff=True)
             self._change_rights(person)
+            self._change_limits(person)
             self._log_in(person)
             self._log_in(person)
 
@@ -82,6 +96,7 @@ class Audience:
             (1, self._let_a_session_expire),
             (2, self._log_in),
             (1, self._change_password),
+            (4, self._change_limits),
             (2, self._toggle("active")),
             (2, self._toggle("staff")),
             (1, self._toggle("superuser")),
@@ -94,6 +109,16 @@ class Audience:
         person.rights = {right for right in RIGHTS if self._dice.random() < 0.6}
         self._user(person).user_permissions.set(Permission.objects.filter(codename__in=person.rights))
         return f"has {sorted(person.rights)}"
+
+    def _change_limits(self, person: Person) -> str:
+        user = self._user(person)
+        if self._dice.random() < 0.3:
+            person.limits = None
+            AccountScope.objects.filter(user=user).delete()
+            return "is limited to nothing"
+        person.limits = frozenset(place for place in PLACES if self._dice.random() < 0.5)
+        limit(user, *sorted(person.limits))
+        return f"is limited to {sorted(person.limits)}"
 
     def _change_groups(self, person: Person) -> str:
         person.groups = {name for name in GROUPS if self._dice.random() < 0.4}

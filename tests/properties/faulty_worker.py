@@ -34,7 +34,7 @@ def replay_one_too_many() -> None:
     def repeating(self: Replays, topics: frozenset[str], since: int | None, *scope: Any) -> Any:
         return read(self, topics, None if since is None else since - 1, *scope)
 
-    Replays.read = repeating  # type: ignore[method-assign]
+    Replays.read = repeating  # type: ignore[assignment,method-assign]
 
 
 def forget_what_comes_while_the_replay_is_read() -> None:
@@ -49,7 +49,7 @@ def forget_what_comes_while_the_replay_is_read() -> None:
         found = read(self, topics, since, *scope)
         return dataclasses.replace(found, position=found.position + 1)
 
-    Replays.read = reaching_too_far  # type: ignore[method-assign]
+    Replays.read = reaching_too_far  # type: ignore[assignment,method-assign]
 
 
 def ask_nobody_at_the_door() -> None:
@@ -73,6 +73,21 @@ def poll_without_asking() -> None:
     polling.demand = lambda *_: None  # type: ignore[attr-defined]
 
 
+def tell_the_limited_everything() -> None:
+    """Send an event to all who follow its topic."""
+    from medimgr.events.tail import Row
+
+    Row.told = lambda row, _scope: row.chunk  # type: ignore[assignment,method-assign]
+
+
+def poll_without_limits() -> None:
+    """Answer polls without asking what the account is limited to."""
+    from medimgr.events import polling
+    from medimgr.lib.scope import EVERYTHING
+
+    polling.scope_of = lambda _user: EVERYTHING  # type: ignore[assignment,attr-defined]
+
+
 FAULTS = {
     fault.__name__: fault
     for fault in (
@@ -82,6 +97,8 @@ FAULTS = {
         ask_nobody_at_the_door,
         trust_for_ever,
         poll_without_asking,
+        tell_the_limited_everything,
+        poll_without_limits,
     )
 }
 

@@ -12,13 +12,33 @@ from django.db import transaction
 
 from medimgr.events.log import Fact, publish_all
 from medimgr.events.models import Event
+from medimgr.lib.scope import group_label
 from tests.events.conftest import HEARTBEAT, Site
 from tests.events.stream_client import StreamClient
 from tests.factories import make_service
-from tests.properties.audience import TAIL, VIEW, Audience, Person
+from tests.properties.audience import FREE, PLACES, TAIL, VIEW, Audience, Person
 
 SLACK_SECONDS = 1.5
 """What a loaded machine may add to the heartbeat."""
+
+
+TALKS_AT = "a"
+"""Where the service is whose log people read."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is true of an event of ours: where its subject is, and where it was until now; empty: nowhere."""
+
+    topic: str
+    place: str
+    left: str = ""
+
+    def heard_with(self, places: frozenset[str] | None) -> str:
+        """Return what somebody limited to ``places`` hears: ``all``, ``gone`` or nothing at all."""
+        if places is None or self.topic in FREE or self.place in places:
+            return "all"
+        return "gone" if self.left in places else ""
 
 
 @dataclass
@@ -31,6 +51,8 @@ class Ear:
     topics: set[str]
     log: bool
     last: int
+    places: frozenset[str] | None
+    """What its person was limited to when it was opened."""
     since: int = 0
     heard: list[str] = field(default_factory=list)
     """Keys of our events, in the order in which they came."""
@@ -55,9 +77,16 @@ class Ear:
                 self.last = int(message.id)
                 key = message.data["key"]
                 if key.startswith("round "):
-                    self.heard.append(key)
+                    self.heard.append(f"{key} {_hearing(message.data)}")
+            elif message.name == "tick":
+                assert self.places is None or TALKS_AT in self.places, f"{self.person} hears {message}"
+                assert "service" in self.topics
             if message.name in until or key in until:
                 return str(message.data.get("reason", ""))
+
+
+def _hearing(data: dict[str, Any]) -> str:
+    return "gone" if data.get("deleted") else "all"
 
 
 class Listening:
@@ -69,13 +98,14 @@ class Listening:
         self.ears: list[Ear] = []
         self.streams: list[StreamClient] = []
         self.slowest_end = 0.0
-        self.rounds = 0
+        self.rounds = self.hidden = self.gone = 0
+        self.told: dict[str, Told] = {}
         self.ended = self.refused = self.opened = self.polled = 0
         self.log = site.instance.data_dir / "logs" / "talker.log"
         self.log.parent.mkdir(exist_ok=True)
         self.log.touch()
         with site.instance.database():
-            make_service("talker")
+            make_service("talker", group=TALKS_AT)
             self.audience = Audience(self.dice, ("ada", "ben", "cleo", "dan", "eve"))
 
     def play_rounds(self, count: int) -> None:
@@ -106,7 +136,8 @@ class Listening:
     def throw_out(self) -> None:
         changed_at = time.monotonic()
         for ear in self.ears[:]:
-            if self.audience.may_listen(ear.person, ear.session, ear.rights):
+            entitled = self.audience.may_listen(ear.person, ear.session, ear.rights)
+            if entitled and ear.person.places == ear.places:
                 continue
             reason = ear.hear("bye", timeout=HEARTBEAT + SLACK_SECONDS)
             self.slowest_end = max(self.slowest_end, time.monotonic() - changed_at)
@@ -115,11 +146,12 @@ class Listening:
             self.ears.remove(ear)
             self.ended += 1
             ear.stream.close()
-            self.arrive(ear.person, ear)  # and does not come in again
+            self.arrive(ear.person, ear)  # and does not come in again, or with other limits
 
     def publish(self, mark: str) -> None:
-        facts = [Fact(topic, f"{mark} {topic}", {}) for topic in VIEW]
+        facts = [self.fact(topic, f"{mark} {topic}") for topic in VIEW]
         self.dice.shuffle(facts)
+        self.site.tick("n", {"talker": [float(self.rounds), self.dice.random()]})
         with self.site.instance.database():
             with transaction.atomic():
                 publish_all(facts)
@@ -128,12 +160,27 @@ class Listening:
         with self.log.open("a") as file:
             file.write(f"{mark} log\n")
         for ear in self.ears:
-            wanted = [key for number, topic, key in published if topic in ear.topics and number > ear.since]
-            if wanted:
-                ear.hear(wanted[-1], timeout=5)
+            mine = [key for number, topic, key in published if topic in ear.topics and number > ear.since]
+            heard = [(key, self.told[key].heard_with(ear.places)) for key in mine]
+            wanted = [f"{key} {how}" for key, how in heard if how]
+            if wanted and wanted[-1] not in ear.heard:
+                ear.hear(wanted[-1].rpartition(" ")[0], timeout=5)
+            self.hidden += len(mine) - len(wanted)
+            self.gone += sum(how == "gone" for _, how in heard)
             if ear.log and f"{mark} log" not in ear.log_lines:
                 ear.hear(f"{mark} log", timeout=5)
             assert ear.heard == wanted
+
+    def fact(self, topic: str, key: str) -> Fact:
+        """Make an event about something that is somewhere, and may have come from somewhere else."""
+        places = ("", *PLACES)
+        told = Told(topic, self.dice.choice(places), self.dice.choice(places) if topic not in FREE else "")
+        if told.left == told.place:
+            told = Told(topic, told.place)
+        self.told[key] = told
+        left = group_label(told.left) if told.left else frozenset()
+        secret = {"secret": f"at {told.place}"}
+        return Fact(topic, key, secret, group_label(told.place), left)
 
     def arrive(self, person: Person, before: Ear | None = None) -> None:
         """Ask for a stream; with ``before``, for the same one again, from its last event."""
@@ -151,7 +198,7 @@ class Listening:
             query["last_event_id"] = str(before.last if before else 0)
         stream = StreamClient(self.site.ports[0], session, None, **query)
         self.streams.append(stream)
-        ear = Ear(stream, person, session, topics, log, before.last if before else 0)
+        ear = Ear(stream, person, session, topics, log, before.last if before else 0, person.places)
         self.answered(ear, stream.answer()[0])
 
     def some_topics(self, person: Person) -> set[str]:
@@ -162,6 +209,11 @@ class Listening:
     def answered(self, ear: Ear, status: int) -> None:
         if not self.audience.may_listen(ear.person, ear.session, ear.rights):
             assert status in (401, 403), (status, ear)
+            self.refused += 1
+            ear.stream.close()
+            return
+        if ear.log and ear.places is not None and TALKS_AT not in ear.places:
+            assert status == 404, (status, ear)
             self.refused += 1
             ear.stream.close()
             return
@@ -186,9 +238,15 @@ class Listening:
             assert status == 200, (status, person, topics)
             self.polled += 1
             assert {event["topic"] for event in answer["events"]} <= topics
-            assert bool(answer["ticks"]) <= ("service" in topics)
+            measured = person.places is None or TALKS_AT in person.places
+            assert bool(answer["ticks"]) <= ("service" in topics and measured)
+            for event in answer["events"]:
+                if event["data"]["key"] in self.told:
+                    how = self.told[event["data"]["key"]].heard_with(person.places)
+                    assert how == _hearing(event["data"]), (person, event)
+                    assert how == "all" or "secret" not in event["data"]
 
-    def asked(self, session: str, topics: str, since: int) -> tuple[int, dict[str, list[dict[str, str]]]]:
+    def asked(self, session: str, topics: str, since: int) -> tuple[int, dict[str, list[dict[str, Any]]]]:
         asker = HTTPConnection("127.0.0.1", self.site.ports[0], timeout=10)
         query = urlencode({"topics": topics, "last_event_id": since})
         asker.request("GET", f"/events/poll/?{query}", headers={"Cookie": f"sessionid={session}"})

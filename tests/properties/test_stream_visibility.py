@@ -1,7 +1,7 @@
-"""Nobody ever receives an event of a topic, or a line of a log, that they may not see. At random.
+"""Nobody ever receives an event, a measurement or a line of a log that they may not see. At random.
 
-People, groups, permissions and sessions change while streams run. What must follow is worked out by an own
-model (:mod:`tests.properties.audience`). ``MEDIMGR_TEST_SEED`` repeats a failure's dice.
+People, groups, permissions, limits and sessions change while streams run. What must follow is worked out by
+an own model (:mod:`tests.properties.audience`). ``MEDIMGR_TEST_SEED`` repeats a failure's dice.
 """
 
 import os
@@ -46,16 +46,26 @@ def test_nobody_hears_what_they_may_not_see(
 ) -> None:
     with listening(tmp_path, django_db_blocker, seed) as party:
         party.play_rounds(ROUNDS)
-        while min(party.opened, party.refused, party.ended, party.polled) < 3:
+        while min(party.opened, party.refused, party.ended, party.polled, party.hidden, party.gone) < 3:
             party.play_rounds(1)  # until each of it was put to the test
         party.site.assert_quiet()
     print(  # noqa: T201
         f"{party.opened} streams opened, {party.refused} refused, {party.polled} polls answered, "
-        f"{party.ended} streams ended, the slowest {party.slowest_end:.2f} s after the change"
+        f"{party.ended} streams ended, the slowest {party.slowest_end:.2f} s after the change, "
+        f"{party.hidden} events hidden, {party.gone} told of as gone"
     )
 
 
-@pytest.mark.parametrize("fault", ["ask_nobody_at_the_door", "trust_for_ever", "poll_without_asking"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "ask_nobody_at_the_door",
+        "trust_for_ever",
+        "poll_without_asking",
+        "tell_the_limited_everything",
+        "poll_without_limits",
+    ],
+)
 def test_a_door_left_open_would_be_seen(
     tmp_path: Path, django_db_blocker: DjangoDbBlocker, seed: str, fault: str
 ) -> None:

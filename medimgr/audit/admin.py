@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.urls import path
 from django.urls.resolvers import URLPattern
+from django.utils import timezone
 from django.utils.html import format_html
 
 from medimgr.audit.admin_list import (
@@ -33,7 +34,7 @@ FORMATS: tuple[Format, ...] = ("csv", "json")
 class AuditEntryAdmin(RecordAdmin[AuditEntry]):
     """Who did what. It names all there is, so accounts that are limited to a part do not see it."""
 
-    list_display = ("at", "who", "what", "on", "outcome", "detail", "source", "address", "token", "asked_as")
+    list_display = ("when", "who", "what", "outcome", "detail", "whence")
     list_filter = (ActionFilter, OutcomeFilter, SourceFilter, WhoFilter)
     search_fields = ("who", "target", "target_name", "detail", "address", "=request_id", "token")
     search_help_text = "A part of a name, a target, a detail or an address; the id of a request as a whole."
@@ -87,20 +88,22 @@ class AuditEntryAdmin(RecordAdmin[AuditEntry]):
         )
         return export(rows, form)
 
-    @admin.display(description="action", ordering=None)
+    @admin.display(description="what")
     def what(self, entry: AuditEntry) -> str:
-        """Return what was done, with a way to the operation while that exists."""
-        return _linked(entry, f"operation:{entry.operation_id}", entry.action)
+        """Return what was done, and to what, with ways to the operation and to that while they exist."""
+        done = _linked(entry, f"operation:{entry.operation_id}", entry.action)
+        called = entry.target_name or entry.target
+        return format_html("{}<br>{}", done, _linked(entry, entry.target, called)) if called else done
 
-    @admin.display(description="target")
-    def on(self, entry: AuditEntry) -> str:
-        """Return to what it was done, with a way to that while it exists."""
-        return _linked(entry, entry.target, entry.target_name or entry.target or "–")
+    @admin.display(description="when")
+    def when(self, entry: AuditEntry) -> str:
+        """Return the time to the second."""
+        return f"{timezone.localtime(entry.at):%Y-%m-%d %H:%M:%S}"
 
-    @admin.display(description="request")
-    def asked_as(self, entry: AuditEntry) -> str:
-        """Return the request, as the log names it."""
-        return entry.request_id or "–"
+    @admin.display(description="by way of")
+    def whence(self, entry: AuditEntry) -> str:
+        """Return the door, the address, and what the token is called."""
+        return ", ".join(part for part in (entry.source, entry.address, entry.token) if part)
 
 
 def _linked(entry: AuditEntry, target: str, words: str) -> str:

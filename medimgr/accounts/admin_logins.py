@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from medimgr.accounts import families
 from medimgr.accounts.admin_filters import LoginStateFilter
-from medimgr.accounts.admin_tokens import issuer_of
+from medimgr.accounts.admin_tokens import issuer_of, short
 from medimgr.accounts.models import TokenFamily
 from medimgr.audit.recording import record
 from medimgr.lib.access import may
@@ -21,7 +21,7 @@ from medimgr.lib.admin_classes import RecordAdmin
 class TokenFamilyAdmin(RecordAdmin[TokenFamily]):
     """Logins by API, those that ended too for as long as they are kept."""
 
-    list_display = ("user", "standing", "address", "client", "created_at", "refreshed_at", "expires_at")
+    list_display = ("user", "standing", "address", "client", "began", "refreshed")
     list_filter = (LoginStateFilter, "revoked_why")
     list_select_related = ("user",)
     search_fields = ("user__username", "address", "client")
@@ -45,6 +45,16 @@ class TokenFamilyAdmin(RecordAdmin[TokenFamily]):
         if row.revoked_at is not None:
             return f"ended ({row.revoked_why})"
         return "expired" if row.expires_at <= timezone.now() else "good"
+
+    @admin.display(description="Since", ordering="created_at")
+    def began(self, row: TokenFamily) -> str:
+        """Return when it began, short."""
+        return short(row.created_at)
+
+    @admin.display(description="Refreshed", ordering="refreshed_at")
+    def refreshed(self, row: TokenFamily) -> str:
+        """Return when it was refreshed last, short."""
+        return short(row.refreshed_at)
 
     def has_end_permission(self, request: HttpRequest) -> bool:
         """Return whether the user may end logins; the action is hidden otherwise."""

@@ -1,5 +1,6 @@
 """Machines' tokens in the admin: issued, looked at, revoked; never changed and never deleted by hand."""
 
+from datetime import datetime
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -32,11 +33,16 @@ def issuer_of(request: HttpRequest) -> Issuer:
     return Issuer(user.get_username(), "admin", user, address_of(request))
 
 
+def short(at: datetime | None) -> str:
+    """Return a time as lists have room for it, in the time zone of the settings; ``never`` for none."""
+    return f"{timezone.localtime(at):%Y-%m-%d %H:%M}" if at else "never"
+
+
 @admin.register(MachineToken)
 class MachineTokenAdmin(RecordAdmin[MachineToken]):
     """What tokens there are, what each may do, and when it was used last."""
 
-    list_display = ("name", "standing", "user", "prefix", "last_used_at", "expires_at", "limited")
+    list_display = ("name", "standing", "user", "used", "expires", "limited")
     list_filter = (StateFilter, ("user", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("user",)
     search_fields = ("name", "prefix", "user__username")
@@ -63,6 +69,16 @@ class MachineTokenAdmin(RecordAdmin[MachineToken]):
     def standing(self, row: MachineToken) -> str:
         """Return whether it is good, expired or revoked."""
         return token_rows.state(row, timezone.now())
+
+    @admin.display(description="Last used", ordering="last_used_at")
+    def used(self, row: MachineToken) -> str:
+        """Return when it was used last, short."""
+        return short(row.last_used_at)
+
+    @admin.display(description="Expires", ordering="expires_at")
+    def expires(self, row: MachineToken) -> str:
+        """Return when it expires, short."""
+        return short(row.expires_at)
 
     @admin.display(description="Limited to")
     def limited(self, row: MachineToken) -> str:

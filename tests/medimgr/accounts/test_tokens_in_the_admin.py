@@ -54,7 +54,7 @@ def test_a_new_token_is_shown_once_on_a_page_that_nobody_keeps(ann: User, bob: U
     row = MachineToken.objects.get()
     for path in (LIST, f"{LIST}{row.pk}/change/"):
         page = client.get(path).content.decode()
-        assert row.prefix in page
+        assert row.name in page
         assert token[12:] not in page
         assert row.digest not in page
     entry = AuditEntry.objects.get(action="token.issue")

@@ -26,6 +26,7 @@ from django.conf import settings
 from django.urls import get_resolver
 from twisted.internet import reactor as installed_reactor
 
+from medimgr.arrival import Arrivals
 from medimgr.asgi import application, deadline
 from medimgr.draining import Connections, drain
 from medimgr.events import figures
@@ -82,6 +83,12 @@ class WebWorker:
         self._garbage.begin()
         background(self._garbage.look_on(), name="garbage")
         self._connections = Connections(self._server.http_factory)
+        Arrivals(
+            self._server.http_factory,
+            reactor,
+            largest=settings.MEDIMGR_REQUEST_MAX_BODY_MB * 1_048_576,
+            seconds=settings.MEDIMGR_REQUEST_ARRIVAL_SECONDS,
+        )
         with socket.socket(fileno=os.dup(self._fd)) as listening:
             family = listening.family
         # Another worker may be the quicker one to accept.

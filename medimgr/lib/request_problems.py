@@ -26,6 +26,14 @@ class BrokenOff(NetworkProblem):
     remedy = "Send it again; if it happens each time, look at the proxy in between."
 
 
+class SlowToArrive(NetworkProblem):
+    """The request took too long to arrive."""
+
+    code = "request-slow"
+    status = 408
+    remedy = "Send it again, over a line that is quick enough; nothing of it has been done."
+
+
 class TooLarge(ValidationProblem):
     """The body of the request is too large."""
 

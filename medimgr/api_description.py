@@ -41,6 +41,7 @@ PROBLEM_SCHEMA: dict[str, Any] = {
             "type": "object",
             "additionalProperties": {"type": "array", "items": {"type": "string"}},
         },
+        "request_id": {"type": "string", "description": "How the log knows the request."},
     },
 }
 WORDS = {

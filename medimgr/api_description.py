@@ -59,6 +59,7 @@ WORDS = {
     501: "The server is not run in a way that allows it.",
     503: "Something that this needs does not answer. Try again in a moment.",
     504: "It took too long and was given up.",
+    507: "There is no room on the disk.",
 }
 IF_NONE_MATCH = {
     "name": "If-None-Match",
@@ -175,6 +176,9 @@ def _codes(path: str, method: str, operation: dict[str, Any]) -> Iterator[tuple[
         yield kind.status, kind.code
     yield 500, "internal-error"
     yield 503, "database-unavailable"
+    yield 503, "database-not-migrated"
+    yield 503, "out-of-resources"
+    yield 507, "disk-full"
     yield 503, "server-restarting"
     yield 504, "request-deadline"
 

@@ -22,6 +22,7 @@
     "lease-lost": "its supervisor was lost half-way",
     "target-busy": "something else is under way",
     "not-permitted": "not permitted",
+    "supervisor-not-permitted": "the supervisor may not do that",
     "command-not-found": "its program does not exist",
     "not-executable": "its program is not executable",
     "cwd-missing": "its directory is gone",

@@ -49,7 +49,11 @@ def remember(values: Iterable[str]) -> None:
 
 def redacted(text: str) -> str:
     """Return ``text`` with a mask in place of whatever is, or looks like, a secret. No query."""
-    return mask_with(_pattern((*_own_secrets(), *_remembered)), text)
+    return mask_with(_known(), text)
+
+
+def _known() -> re.Pattern[str] | None:
+    return _pattern((*_own_secrets(), *_remembered))
 
 
 def _own_secrets() -> tuple[str, ...]:
@@ -81,20 +85,21 @@ class Redaction(logging.Filter):
             message = record.getMessage()
         except Exception:  # arguments that do not fit: logging would print them as they are
             message = f"{record.msg} (its arguments do not fit)"
-        record.msg, record.args = redacted(message), None
+        known = _known()  # once for all parts of it
+        record.msg, record.args = mask_with(known, message), None
         if record.exc_info and not record.exc_text:
             record.exc_text = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
         if record.exc_text:
-            record.exc_text = redacted(record.exc_text)
+            record.exc_text = mask_with(known, record.exc_text)
         if record.stack_info:
-            record.stack_info = redacted(record.stack_info)
+            record.stack_info = mask_with(known, record.stack_info)
         for name, value in list(vars(record).items()):
             if name in _STANDARD:
                 continue
             if name != _CALLED and (looks_secret(name) or _FROM_A_HEADER.search(name)):
                 setattr(record, name, MASK)
             elif isinstance(value, str):
-                setattr(record, name, redacted(value))
+                setattr(record, name, mask_with(known, value))
         setattr(record, _DONE, True)
         return True
 

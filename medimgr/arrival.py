@@ -11,13 +11,13 @@ What is relied on of Twisted: of its HTTPChannel ``dataReceived``, ``allHeadersR
 ``allContentReceived``, ``length`` and ``transport``; of its Request ``handleContentChunk``.
 """
 
-import json
 import logging
 from http import HTTPStatus
 from typing import Any
 
-from medimgr.lib.problem_response import CONTENT_TYPE
-from medimgr.lib.problems import Problem, problem_document
+from medimgr.lib.problem_response import problem_response
+from medimgr.lib.problems import Problem
+from medimgr.lib.protective_headers import protect
 from medimgr.lib.request_problems import SlowToArrive, TooLarge
 
 logger = logging.getLogger(__name__)
@@ -137,13 +137,10 @@ def _too_large(largest: int) -> TooLarge:
 
 def _answer(problem: Problem) -> bytes:
     """Return the whole answer in bytes: Daphne, which makes them, has not heard of the request. Pure."""
-    document = problem_document(
-        code=problem.code, status=problem.status, title=problem.title, detail=problem.detail
-    )
-    body = json.dumps(document).encode()
-    head = (
-        f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\n"
-        f"Content-Type: {CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\nCache-Control: no-store\r\n"
-        "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
-    )
-    return head.encode() + body
+    response = problem_response(problem)
+    protect(response, https=False)
+    response["Content-Length"] = str(len(response.content))
+    response["Connection"] = "close"
+    lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in response.items()]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + response.content

@@ -199,6 +199,7 @@ USE_I18N = True
 STATIC_URL = "/static/"
 STATIC_ROOT = MEDIMGR_DATA_DIR / "static"
 SERVESTATIC_USE_FINDERS = True
+SERVESTATIC_ALLOW_ALL_ORIGINS = False  # its own way is to let every site read the files
 SERVESTATIC_AUTOREFRESH = DEBUG
 
 LOGGING = {

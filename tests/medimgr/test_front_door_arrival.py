@@ -21,9 +21,10 @@ def port(tmp_path_factory: pytest.TempPathFactory, django_db_blocker: DjangoDbBl
     """The port of a web worker that gives a request a second to arrive, and takes a megabyte."""
     with django_db_blocker.unblock():
         instance = Instance(tmp_path_factory.mktemp("arrival"))
-        limits = {"MEDIMGR_REQUEST_ARRIVAL_SECONDS": str(SLOW_AFTER), "MEDIMGR_REQUEST_MAX_BODY_MB": "1"}
         try:
-            worker = WorkerProcess(instance, **limits)
+            worker = WorkerProcess(
+                instance, MEDIMGR_REQUEST_ARRIVAL_SECONDS=str(SLOW_AFTER), MEDIMGR_REQUEST_MAX_BODY_MB="1"
+            )
             try:
                 yield worker.ready().port
             finally:

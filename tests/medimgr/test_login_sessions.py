@@ -120,7 +120,7 @@ def test_async_code_finds_the_same(client: Client, alice: User, clock: Any) -> N
     store = SessionStore(client.session.session_key)
     Session.objects.update(expire_date=NOON + timedelta(hours=1))
 
-    async def look() -> tuple[str, int, datetime]:
+    async def look() -> tuple[Any, int, datetime]:
         return (
             await store.aget("_auth_user_id"),
             await store.aget_expiry_age(),

@@ -117,8 +117,8 @@ def test_sums_outlive_the_workers(tmp_path: Path, django_db_blocker: DjangoDbBlo
 
 
 def test_rows_move_while_their_streams_do(tmp_path: Path, django_db_blocker: DjangoDbBlocker) -> None:
-    """Without waiting for the heartbeat, which is a minute away."""
-    with running_site(tmp_path, django_db_blocker, MEDIMGR_STREAM_HEARTBEAT_SECONDS="60") as site:
+    """Without waiting for the heartbeat, which is half a minute away."""
+    with running_site(tmp_path, django_db_blocker, MEDIMGR_STREAM_HEARTBEAT_SECONDS="30") as site:
         with site.open() as stream, site.open(topics="operation") as still:
 
             def rows() -> dict[int, tuple[int, int]]:

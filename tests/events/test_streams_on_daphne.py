@@ -130,7 +130,9 @@ def refusal(stream: StreamClient) -> dict[str, object]:
         status, headers = stream.answer()
         answer = httpx.Response(status, headers=headers, content=stream._raw)
     assert headers["content-type"] == "application/problem+json"
-    return {"status": status, "retry_after": headers.get("retry-after"), **answer.json()}
+    document = {"status": status, "retry_after": headers.get("retry-after"), **answer.json()}
+    assert document.pop("request_id") == headers["x-request-id"]
+    return document
 
 
 def test_strangers_are_told_to_sign_in_without_a_redirect(site: Site) -> None:

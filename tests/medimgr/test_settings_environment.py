@@ -115,6 +115,28 @@ def test_a_bad_value_of_a_secret_never_shows_in_the_message(
     assert "hunter2" not in faults(read)
 
 
+def test_the_database_s_url_may_come_from_a_file(
+    read: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "url").write_text("postgresql://user:hunter2@host/name\n")
+    monkeypatch.setenv("STORE_FILE", str(tmp_path / "url"))
+    assert read.database("STORE", "sqlite:///x")["PASSWORD"] == "hunter2"
+    read.seal({})
+
+
+@pytest.mark.parametrize("content", ["", "hunter2\n", None])
+def test_a_file_without_the_database_s_url_is_refused_and_does_not_show(
+    content: str | None, read: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if content is not None:
+        (tmp_path / "url").write_text(content)
+    monkeypatch.setenv("STORE_FILE", str(tmp_path / "url"))
+    read.database("STORE", "sqlite:///x")  # which would be somebody else's data
+    told = faults(read)
+    assert "STORE" in told
+    assert "hunter2" not in told
+
+
 @pytest.mark.parametrize("source", ["variable", "file"])
 @pytest.mark.parametrize(
     ("value", "fault"),

@@ -1,10 +1,11 @@
 """What people see when something goes wrong: a page in words, in our own dress, without details."""
 
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
-from django.contrib.sessions.backends.db import SessionStore
 from django.db import InterfaceError, OperationalError
 from django.test import Client, override_settings
 
@@ -157,8 +158,9 @@ def test_a_database_that_is_away_before_any_page_is_reached(
     async def lose_async(*_: Any, **__: Any) -> None:
         lose()
 
-    monkeypatch.setattr(SessionStore, "load", lose)
-    monkeypatch.setattr(SessionStore, "aload", lose_async)
+    store: Any = import_module(settings.SESSION_ENGINE).SessionStore
+    monkeypatch.setattr(store, "load", lose)
+    monkeypatch.setattr(store, "aload", lose_async)
     for path in ("/monitoring/", "/admin/", "/monitoring/services/none/", "/api/services", "/events/poll/"):
         for headers in (HTML, JSON):
             response = client.get(path, headers=headers)

@@ -163,18 +163,16 @@ class Environment:
         return value
 
     def database(self, name: str, default: str) -> dict[str, Any]:
-        """Return Django's settings for the URL (SQLite or PostgreSQL) in ``name`` or the file ``name_FILE``."""
+        """Return Django's settings for the URL in ``name`` or the file ``name_FILE``: SQLite or PostgreSQL."""
         value = self._secret_text(name)
         if value == "" and self.text(f"{name}_FILE"):
             self._fault("E111", f"{name}_FILE names an empty file. Write the URL of the database into it.")
         raw = value or default
         scheme = raw.partition(":")[0]
         if scheme not in {"sqlite", "postgres", "postgresql"}:
-            self._fault(
-                "E111",
-                # What is no URL at all may be the password alone.
-                f"{name} {f'starts with {scheme!r}' if '://' in raw else 'is no URL'}. Use sqlite:///path/to/file or postgresql://user@host/name.",
-            )
+            # What is no URL at all may be the password alone.
+            fault = f"starts with {scheme!r}" if "://" in raw else "is no URL"
+            self._fault("E111", f"{name} {fault}. Use sqlite:///path/to/file or postgresql://user@host/name.")
             raw = default
         return self._checked(name, lambda: dict(self._env.db_url_config(raw)), {})
 

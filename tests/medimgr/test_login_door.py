@@ -3,6 +3,7 @@
 import re
 import threading
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from axes.models import AccessAttempt, AccessLog
 from axes.signals import user_locked_out
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.db import connection, connections
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
@@ -250,3 +252,13 @@ def test_every_password_is_looked_at_behind_the_door() -> None:
         if "request" not in call
     }
     assert calls == set()
+
+
+def test_a_command_opens_the_door(alice: User) -> None:
+    fail(WRONG)
+    fail(WRONG, address=ELSEWHERE)
+    call_command("axes_reset_username", "alice", stdout=StringIO())
+    assert is_in(log_in("page", "alice", "alice-password"))
+    fail(WRONG)
+    call_command("axes_reset_ip", HERE, stdout=StringIO())
+    assert is_in(log_in("page", "alice", "alice-password"))

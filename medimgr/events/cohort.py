@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from medimgr.events.encoding import Encoding
+from medimgr.lib.scope import EVERYTHING, Scope
 
 if TYPE_CHECKING:
     from medimgr.events.subscription import Subscription
@@ -58,13 +59,19 @@ class Tally:
 
 
 class Cohort:
-    """Streams of the same topics in the same encoding, whose sockets have taken all that they were sent."""
+    """Streams of the same topics, scope and encoding, whose sockets have taken all that they were sent."""
 
     def __init__(
-        self, topics: frozenset[str], encoding: Encoding, framed: Callable[[bytes], bytes], tally: Tally
+        self,
+        topics: frozenset[str],
+        encoding: Encoding,
+        framed: Callable[[bytes], bytes],
+        tally: Tally,
+        scope: Scope = EVERYTHING,
     ) -> None:
         """Begin empty. ``framed`` makes a piece of a response's body into what goes over the socket."""
         self.topics = topics
+        self.scope = scope
         self.count = NOTHING
         self.position = 0
         """The last event of any topic that members have been sent, or had no use for."""

@@ -23,8 +23,8 @@ class Fanout:
         self._framed = framed
         self._tally = tally
         self._apart: dict[Subscription, None] = {}
-        """Not in a cohort: being opened, slow, limited, behind another server, or with its own source."""
-        self._cohorts: dict[tuple[frozenset[str], str], Cohort] = {}
+        """Not in a cohort: being opened, slow, behind another server, or with a source of its own."""
+        self._cohorts: dict[tuple[frozenset[str], str, Scope], Cohort] = {}
         self._position = 0
 
     def add(self, stream: Subscription) -> None:
@@ -45,7 +45,9 @@ class Fanout:
         apart, cohorts = self._sorted()
         for cohort in cohorts:
             cohort.position = rows[-1].id
-            messages = [row.chunk for row in rows if row.topic in cohort.topics]
+            topics, scope = cohort.topics, cohort.scope
+            told = [row.told(scope) for row in rows if row.topic in topics]
+            messages = [chunk for chunk in told if chunk is not None]
             if messages:
                 cohort.send(messages, events=len(messages))
         for stream in apart:
@@ -62,17 +64,21 @@ class Fanout:
         chunk = frames.tick(measured.node, measured.at, changed)
         parts: dict[Scope, tuple[dict[str, list[float]], bytes]] = {EVERYTHING: (changed, chunk)}
         apart, cohorts = self._sorted()
-        following = [cohort for cohort in cohorts if TICK_TOPIC in cohort.topics]
-        others = [stream for stream in apart if TICK_TOPIC in stream.topics]
-        streams = sum(map(len, following))
-        for cohort in following:
-            cohort.send([chunk])
-        for stream in others:
-            scope = stream.scope if stream.scope.hides_something else EVERYTHING
+
+        def part_for(scope: Scope) -> tuple[dict[str, list[float]], bytes]:
             if scope not in parts:
                 part = self._sight.part_of(scope, changed)
                 parts[scope] = (part, frames.tick(measured.node, measured.at, part))
-            mine, its_chunk = parts[scope]
+            return parts[scope]
+
+        streams = 0
+        for cohort in (cohort for cohort in cohorts if TICK_TOPIC in cohort.topics):
+            mine, its_chunk = part_for(cohort.scope)
+            if mine:
+                streams += len(cohort)
+                cohort.send([its_chunk])
+        for stream in (stream for stream in apart if TICK_TOPIC in stream.topics):
+            mine, its_chunk = part_for(_shared(stream.scope))
             if mine:
                 streams += 1
                 stream.offer_tick(measured.node, measured.at, mine, its_chunk)
@@ -99,11 +105,12 @@ class Fanout:
             write = stream.write_shared(self._position)
             if write is None:
                 continue
-            key = (stream.topics, stream.encoding.name)
+            scope = _shared(stream.scope)
+            key = (stream.topics, stream.encoding.name, scope)
             cohort = self._cohorts.get(key)
             if cohort is None:
                 cohort = self._cohorts[key] = Cohort(
-                    stream.topics, stream.encoding, self._framed, self._tally
+                    stream.topics, stream.encoding, self._framed, self._tally, scope
                 )
             cohort.position = self._position
             stream.join(cohort, write)
@@ -114,3 +121,8 @@ class Fanout:
 
     def _set_apart(self, stream: Subscription) -> None:
         self._apart[stream] = None
+
+
+def _shared(scope: Scope) -> Scope:
+    """Return ``scope``, of those from which nothing is hidden always the same."""
+    return scope if scope.hides_something else EVERYTHING

@@ -216,11 +216,9 @@ class Subscription:
     def write_shared(self, position: int) -> Write | None:
         """Return how to write what is shared, None where the stream has to be served by itself at present.
 
-        It can be shared with who has had all events up to ``position``, and hears of everything.
+        It can be shared with who has had all events up to ``position``.
         """
         if self._sink is None or self.is_lagging or self._held or self._ticks or self._position > position:
-            return None
-        if self.scope.hides_something:
             return None
         return self._sink.direct()
 

@@ -57,7 +57,9 @@ class Row:
 
     def told(self, scope: Scope) -> bytes | None:
         """Return the row as somebody with ``scope`` gets it; None where he gets nothing."""
-        hearing = Hearing.ALL if self.audience is None else self.audience.hearing(scope)
+        if self.audience is None or not scope.hides_something:
+            return self.chunk
+        hearing = self.audience.hearing(scope)
         if hearing is Hearing.LOSS:
             return frames.event(self.id, self.topic, self.key, GONE)
         return self.chunk if hearing is Hearing.ALL else None

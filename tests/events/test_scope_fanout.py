@@ -11,7 +11,7 @@ from medimgr.events.encoding import Gzip
 from medimgr.events.fanout import Fanout
 from medimgr.events.sight import Look, Sight
 from medimgr.events.tail import Measured, Row
-from medimgr.lib.scope import NOTHING, Scope, group_label
+from medimgr.lib.scope import EVERYTHING, NOTHING, Scope, group_label
 from tests.events.limits import reaching
 from tests.events.sse import Message
 from tests.events.test_fanout import Client, Scene
@@ -70,12 +70,21 @@ def test_each_hears_what_is_in_its_reach_and_of_what_leaves_it_that_it_is_gone(
         assert client.ids() == list(range(1, len(rows) + 1))
 
 
-async def test_who_is_limited_is_in_no_cohort_and_who_may_look_at_everything_is() -> None:
+async def test_who_are_limited_alike_share_what_is_made_for_them_and_with_nobody_else() -> None:
     scene = Limited()
-    limited, looks = scene.limited(reaching("a")), scene.limited(reaching("a", sees_everything=True))
-    scene.fanout.send_events([moved(1, "web", "a")])
-    assert (limited.sends, looks.sends) == (0, 1), "the cohort writes to the socket by itself"
-    assert [message.id for message in events(limited)] == ["1"]
+    alike = [scene.limited(reaching("a")) for _ in range(3)]
+    other, looks = scene.limited(reaching("b")), scene.limited(reaching("a", sees_everything=True))
+    free = [scene.limited(NOTHING), scene.limited(EVERYTHING)]
+    scene.fanout.send_events([moved(1, "web", "a"), moved(2, "db", "b"), moved(3, "web", "a")])
+    assert [client.sends for client in alike] == [1, 1, 1]
+    sets = {frozenset(cohort) for cohort in scene.fanout._cohorts.values()}
+    assert sets == {
+        frozenset(client.stream for client in together)
+        for together in (alike, [other], [looks, free[1]], [free[0]])
+    }
+    assert [message.id for message in events(alike[2])] == ["1", "3"]
+    assert [message.id for message in events(other)] == ["2"]
+    assert events(free[0]) == []
 
 
 async def test_a_topic_without_labels_is_everybodys_who_follows_it() -> None:

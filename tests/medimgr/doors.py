@@ -167,10 +167,10 @@ ELSEWHERE: dict[str, str] = {
     "metrics": "a token, a network or staff: tests/medimgr/test_metrics.py",
     "api/": "no door: it says so",
     "^api(?:/.*)?$": "no door: it says so",
-    "events/": "streams: tests/events/test_scope_on_the_wire.py, test_admission.py",
-    "events/poll/": "poll: tests/events/test_scope_replay.py, test_polling.py",
+    "events/": "streams: test_matrix_streams, tests/events/test_scope_on_the_wire.py",
+    "events/poll/": "poll: test_matrix_streams, tests/events/test_scope_replay.py",
     "events/pages/": "who has the connection's secret: tests/events/test_pages.py",
-    "events/disconnect/": "who has the connection's secret: tests/events/test_connection_rows.py",
+    "events/disconnect/": "who has the connection's secret: test_matrix_streams",
     "api/docs": "the description of the API: tests/medimgr/test_api_docs.py",
     "api/openapi.json": "the description of the API: tests/medimgr/test_api_docs.py",
 }

@@ -59,7 +59,8 @@ def test_every_kind_hangs_on_one_branch() -> None:
 
 def test_no_kind_is_missing_from_the_tree() -> None:
     """Found in the sources, since what nobody has imported is not among the subclasses."""
-    known = {(kind.__module__, kind.__name__) for kind in [Problem, *error_tree.below(Problem)]}
+    all_kinds: list[type[Problem]] = [Problem, *error_tree.below(Problem)]
+    known = {(kind.__module__, kind.__name__) for kind in all_kinds}
     missing = []
     for place, module in sources():
         names = imported(module)

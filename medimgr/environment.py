@@ -163,7 +163,7 @@ class Environment:
         return value
 
     def database(self, name: str, default: str) -> dict[str, Any]:
-        """Return Django's settings for the URL in ``name`` or the file ``name_FILE``: SQLite or PostgreSQL."""
+        """Return Django's settings for the database at the URL in ``name`` or in the file ``name_FILE``."""
         value = self._secret_text(name)
         if value == "" and self.text(f"{name}_FILE"):
             self._fault("E111", f"{name}_FILE names an empty file. Write the URL of the database into it.")

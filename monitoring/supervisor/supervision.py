@@ -15,6 +15,7 @@ from urllib.parse import quote
 from django.db import DatabaseError
 
 from medimgr.lib.branches import SystemProblem
+from medimgr.lib.service_notify import ServiceNotify
 from monitoring.supervisor.adoption import CannotTakeOver
 from monitoring.supervisor.entry import Entry
 from monitoring.supervisor.journal import RunJournal
@@ -31,6 +32,8 @@ from monitoring.supervisor.starting import Equipment, Starter
 from monitoring.supervisor.store import Store
 
 log = logging.getLogger(__name__)
+BEAT_SECONDS = 2.0
+"""So often the supervisor says that its loop turns, where somebody wants to know."""
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -61,8 +64,10 @@ def supervise(
 
     The caller holds the NodeLock. ``prepare`` runs once the node's row is ours, before declarations are
     read; ``say`` gets lines for the person at the terminal. With ``leave_running`` a signal ends the
-    supervisor alone, and the services go on for the next one. Raises CannotGoOn.
+    supervisor alone, and the services go on for the next one. Whoever listens at NOTIFY_SOCKET, as systemd
+    does, is told that it is ready, and that its loop turns. Raises CannotGoOn.
     """
+    above = ServiceNotify.from_environment()
     nofile = prepare_to_spawn()
     try:
         journal = RunJournal(journal_directory(data_dir, node))
@@ -81,12 +86,15 @@ def supervise(
             all_stopped = True  # nothing was taken over
             return 0
         starter = Starter(node, journal, str(data_dir), nofile=nofile, equipment=equipment)
-        code = _run(store, opening, journal, starter, data_dir, noticed, say, interrupted, leave_running)
+        code = _run(
+            store, opening, journal, starter, data_dir, noticed, say, interrupted, leave_running, above
+        )
         left = code == 0 and leave_running
         all_stopped = code == 0 and not leave_running
         return code
     finally:
         store.close(give_back=all_stopped, handed_over=left)
+        above.close()
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -120,6 +128,7 @@ def _run(
     say: Callable[[str], None],
     interrupted: threading.Event,
     leave_running: bool,
+    above: ServiceNotify,
 ) -> int:
     loop = asyncio.new_event_loop()
     problem = NodeProblem(store.queue.put_problem)
@@ -137,6 +146,7 @@ def _run(
     def stop() -> None:
         nonlocal stops
         stops += 1
+        above.tell("STOPPING=1")
         if leave_running:
             if stops == 1:
                 say("Ending; the services go on and wait for the next supervisor.")
@@ -165,6 +175,7 @@ def _run(
         # takes it 20 ms, and a restart may be waiting.
         gc.collect()
         gc.freeze()
+        _beat(loop, above)
         return loop.run_until_complete(supervisor.done)
     finally:
         for number in (*_STOPPING, signal.SIGHUP):
@@ -177,6 +188,13 @@ def _run(
         if tasks:
             loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         loop.close()
+
+
+def _beat(loop: asyncio.AbstractEventLoop, above: ServiceNotify) -> None:
+    """Tell whoever supervises this process that it is ready and that its loop turns, now and from now on."""
+    if above:
+        above.tell("READY=1", "WATCHDOG=1")
+        loop.call_later(BEAT_SECONDS, _beat, loop, above)
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:

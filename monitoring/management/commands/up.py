@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from medimgr.lib.problems import Problem
+from medimgr.lib.service_notify import VARIABLE
 from medimgr.tallies.process_report import SUPERVISOR
 from medimgr.tallies.reporting import reporting
 from monitoring.importers.toml import import_services
@@ -159,7 +160,8 @@ def _environment(told_host: str) -> dict[str, str]:
 
     The address that people are told has to be accepted as a host name.
     """
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MEDIMGR_RUN")}
+    own = ("MEDIMGR_RUN", VARIABLE)  # what this process is told by, its children are not to answer
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     hosts = list(settings.ALLOWED_HOSTS)
     environment[MARKER_DATA_DIR] = str(settings.MEDIMGR_DATA_DIR)  # it may have been given in another form
     if "*" not in hosts and told_host not in hosts:

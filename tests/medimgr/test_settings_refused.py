@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -117,9 +118,8 @@ def test_every_variable_that_takes_a_number_has_been_tried() -> None:
 )
 def test_whatever_a_variable_holds_it_is_read_or_named(text: str, kind: str) -> None:
     environment = Environment(Path("/no/such/file"))
-    environment.text = lambda name, default="": text or default  # type: ignore[method-assign]
-    environment._env.str = lambda name, default="": text or default
-    readers = {
+    environment.text = lambda _name, default="": text or default  # type: ignore[method-assign]
+    readers: dict[str, Callable[[], object]] = {
         "flag": lambda: environment.flag("THIS", False),
         "number": lambda: environment.number("THIS", 1),
         "seconds": lambda: environment.seconds("THIS", 1.0),

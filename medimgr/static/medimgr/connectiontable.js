@@ -36,10 +36,11 @@
         user: data.user, page: data.page || words.NOTHING, kind, topics: data.topics.length ? `: ${data.topics.join(", ")}` : "", address: data.address,
         since: `since ${words.clockSeconds(data.connected_at)}`, ping: words.clockSeconds(data.last_ping_at), events: String(data.events_sent), bytes: words.bytes(data.bytes_sent),
         queued: data.queued ? words.bytes(data.queued) : words.NOTHING, pages: String(data.pages), worker: data.worker,
+        token: data.machine_token ? `token ${data.machine_token}` : "",
       };
       for (const [name, text] of Object.entries(texts)) medimgr.setText(this.fields.get(name), text);
       medimgr.setAttribute(this.fields.get("since"), "title", words.absolute(data.connected_at));
-      this.text = `${data.user} ${data.page} ${kind} ${data.address} ${data.worker} ${data.topics.join(" ")}`.toLowerCase();
+      this.text = `${data.user} ${data.page} ${kind} ${data.address} ${data.worker} ${data.topics.join(" ")} ${data.machine_token}`.toLowerCase();
       this.age();
     }
 

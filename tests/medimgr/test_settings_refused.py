@@ -118,7 +118,7 @@ def test_every_variable_that_takes_a_number_has_been_tried() -> None:
 )
 def test_whatever_a_variable_holds_it_is_read_or_named(text: str, kind: str) -> None:
     environment = Environment(Path("/no/such/file"))
-    environment.text = lambda _name, default="": text or default  # type: ignore[method-assign]
+    environment.text = lambda _name, default="": text or default  # type: ignore[method-assign,assignment]
     readers: dict[str, Callable[[], object]] = {
         "flag": lambda: environment.flag("THIS", False),
         "number": lambda: environment.number("THIS", 1),

@@ -226,7 +226,7 @@ def fail_abandoned(queue: str, owner: str) -> int:
     return _end_each(
         Operation.objects.filter(queue=queue, status=Status.RUNNING).exclude(lease_owner=owner),
         {},
-        lambda row: ending(Status.FAILED, "lease-lost", words.lease_lost(row)),
+        lambda row: ending(Status.FAILED, LeaseLost.code, words.lease_lost(row)),
     )
 
 
@@ -241,14 +241,14 @@ def reap(now: datetime, queue: str = "") -> int:
     count = _end_each(
         rows.filter(status=Status.RUNNING, lease_until__lt=now),
         {"lease_until__lt": now},
-        lambda row: ending(Status.FAILED, "lease-lost", words.lease_lost(row)),
+        lambda row: ending(Status.FAILED, LeaseLost.code, words.lease_lost(row)),
     )
     # Nobody gives a lease that is this long: the clock was set back since, and its holder has not noticed.
     beyond = now + timedelta(seconds=LONGEST_LEASE_SECONDS)
     count += _end_each(
         rows.filter(status=Status.RUNNING, lease_until__gt=beyond),
         {"lease_until__gt": beyond},
-        lambda row: ending(Status.FAILED, "lease-lost", words.lease_lost(row)),
+        lambda row: ending(Status.FAILED, LeaseLost.code, words.lease_lost(row)),
     )
     for status in (Status.RUNNING, Status.PENDING):
         count += _end_each(

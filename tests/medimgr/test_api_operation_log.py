@@ -66,8 +66,8 @@ def test_it_costs_the_same_however_much_was_said(
     operator: Client, operation: Operation, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     operator.get(f"/api/operations/{operation.pk}/log")
-    # Session, user, permissions twice, the operation, its lines.
-    with django_assert_max_num_queries(6):
+    # Session, user, permissions twice, scope, the operation, its lines.
+    with django_assert_max_num_queries(7):
         operator.get(f"/api/operations/{operation.pk}/log", {"limit": 5001})
 
 

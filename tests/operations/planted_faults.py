@@ -95,7 +95,7 @@ def lose_count(plant: Plant) -> None:
     """Count no end in its batch."""
     from operations import batches
 
-    plant(batches, "count_ends", lambda rows: [])
+    plant(batches, "count_ends", lambda rows, repeated=(): [])
 
 
 FAULTS: dict[str, Callable[[Plant], None]] = {

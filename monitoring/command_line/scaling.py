@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 
 from django.utils import timezone
 
-from monitoring.exceptions import NotConfirmed
-from operations.exceptions import NotDone
 from monitoring.command_line.waiting import POLL_SECONDS, Say
+from monitoring.exceptions import NotConfirmed
 from monitoring.models import Service, ServiceStatus
 from monitoring.scaling import scale
 from monitoring.states import REASON_WORDS, Intent, Reason, State
+from operations.exceptions import NotDone
 
 _FAILED = frozenset({State.BACKOFF, State.FATAL})
 _THERE = frozenset({State.RUNNING, State.EXITED})

@@ -35,7 +35,7 @@ def test_each_end_is_counted_by_kind_and_status_and_survives_the_purge() -> None
     Operation.objects.all().delete()
     assert ended() == {("service.start", "SUCCESS"): 2, ("service.start", "FAILED"): 1}
     buckets, seconds = tallies.TOOK.cumulated(kept(), ("service.start",))
-    assert buckets[-1] == ("+Inf", 3)
+    assert buckets[-1] == ("+Inf", 3.0)
     assert 0 <= seconds < 60
 
 

@@ -1,7 +1,7 @@
 """The image and compose.yaml, as far as they can be tried without an engine.
 
-hadolint reads the Dockerfile. What it copies is copied, past .dockerignore, into a directory of its own; there
-its entry point, its command and its health check are run as they stand, with the packages of this clone.
+hadolint reads the Dockerfile. What it copies is copied, past .dockerignore, into a directory of its own;
+there its entry point, its command and its health check are run as they stand, with this clone's packages.
 """
 
 import fnmatch

@@ -184,7 +184,7 @@ def test_no_token_stands_in_what_the_worker_writes(site: Site, machine: str, log
     refusal(connect(site, machine + "x"))
     site.wait_for_rows(0, 5)
     output = "".join(worker.output() for worker in site.workers)
-    for secret in (machine, machine.rpartition("_")[2], login["access"], login["access"].split(".")[2]):
+    for secret in (machine, machine.split("_", 2)[2], login["access"], login["access"].split(".")[2]):
         assert secret not in output
     lines = [line for line in output.splitlines() if "GET /events/ 200" in line]
     assert any("user=robot token=backup" in line for line in lines), lines

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from medimgr.tallies import counting
+from medimgr.tallies import counting, gathering
 from medimgr.tallies.counting import Added, Count, Durations, together
 from monitoring.models import Service
 from monitoring.states import HealthKind, State
@@ -44,6 +44,11 @@ def probed(kind: HealthKind, ok: bool, seconds: float) -> Added:
         return {}
     result = "ok" if ok else "failed"
     return together([PROBES.grown(kind.value, result), PROBED.seen(seconds, kind.value)])
+
+
+def count_probe(kind: HealthKind, ok: bool, seconds: float) -> None:
+    """Count a probe of this process. No query: see :mod:`medimgr.tallies.gathering`."""
+    gathering.of_this_process.add(probed(kind, ok, seconds))
 
 
 def forget_deleted_services() -> str:

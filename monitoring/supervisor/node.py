@@ -50,6 +50,7 @@ from monitoring.supervisor.situation import Record, Situation
 from monitoring.supervisor.starting import Starter
 from monitoring.supervisor.stop_requests import StopRequests
 from monitoring.supervisor.store import Store
+from monitoring.tallies import count_probe
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ class Supervisor:
             CommandRunner(loop, node=starter.node, data_dir=starter.data_dir, nofile=starter.nofile)
             for _ in range(2)
         )
-        prober = Prober(loop, self._probed, draw, commands=self._probing)
+        prober = Prober(loop, self._probed, draw, commands=self._probing, took=count_probe)
         place = Path(starter.data_dir) / "notify" / quote(starter.node, safe="")
         self._hearing = Hearing(
             loop, self.entries, place, self.feed, served=self._recycling.served, well=prober.heard

@@ -15,14 +15,12 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from medimgr.tallies import gathering
 from monitoring.states import HealthKind
 from monitoring.supervisor.commands import CommandRunner
 from monitoring.supervisor.name_lookup import NameLookup
 from monitoring.supervisor.probes import Asked, ProbeResult, probe
 from monitoring.supervisor.silence import LogSilence, NoticeSilence
 from monitoring.supervisor.spec import HealthCheck, ServiceSpec
-from monitoring.tallies import probed
 
 AT_ONCE = 64
 """Probes over the network."""
@@ -53,12 +51,17 @@ class Prober:
         draw: Callable[[float, float], float] = random.uniform,
         *,
         commands: CommandRunner,
+        took: Callable[[HealthKind, bool, float], None] = lambda _kind, _ok, _seconds: None,
     ) -> None:
-        """Take the loop to run on; ``draw`` gives the jitter, ``commands`` runs exec probes and no hooks."""
+        """Take the loop to run on; ``draw`` gives the jitter, ``commands`` runs exec probes and no hooks.
+
+        ``took`` is told of each probe: its kind, whether all was well, and its seconds.
+        """
         self._loop = loop
         self._answered = answered
         self._draw = draw
         self._commands = commands
+        self._took = took
         self._names = NameLookup(loop)
         self._probed: dict[str, _Probed] = {}
         self._heap: list[tuple[float, int, _Probed]] = []
@@ -143,7 +146,7 @@ class Prober:
     async def _one(self, one: _Probed) -> None:
         began = self._loop.time()
         result = await probe(one.check, one.asked)
-        gathering.of_this_process.add(probed(one.check.kind, result.ok, self._loop.time() - began))
+        self._took(one.check.kind, result.ok, self._loop.time() - began)
         one.task = None
         if self._probed.get(one.key) is not one:
             return

@@ -33,7 +33,7 @@ def pids(instance: Instance) -> dict[str, int]:
     """The processes that run, by service; none where one does not yet."""
     with instance.database():
         rows = ServiceStatus.objects.filter(state=State.RUNNING, pid__isnull=False)
-        found = {row.service.key: row.pid for row in rows.select_related("service")}
+        found = {row.service.key: row.pid or 0 for row in rows.select_related("service")}
     return found if len(found) == 3 else {}
 
 

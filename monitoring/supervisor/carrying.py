@@ -96,7 +96,7 @@ class Carrying:
         except SpawnError as error:
             log.warning("%s: %s", entry.key, error.detail)
             self._admission.leave_place(entry.key)
-            self._feed(entry, happened.SpawnFailed(run_id, error.code, error.detail))
+            self._feed(entry, happened.SpawnFailed(run_id, error.code, error.detail, error.hopeless))
             return
         except Exception as error:  # a service that nobody knows how to start must not wait for ever
             log.exception("%s: the start failed in an unforeseen way", entry.key)

@@ -129,6 +129,8 @@ class SpawnFailed(ProcessEvent):
 
     code: str
     detail: str
+    hopeless: bool = False
+    """Trying again can't mend it: somebody has to change the declaration or the machine."""
 
 
 @dataclass(frozen=True, slots=True)

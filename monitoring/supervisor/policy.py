@@ -5,11 +5,8 @@ from dataclasses import dataclass, replace
 from monitoring.states import Reason, RestartPolicy
 from monitoring.supervisor.happenings import Exited
 from monitoring.supervisor.situation import After, Situation
-from monitoring.supervisor.spawn_problems import KINDS
 from monitoring.supervisor.spec import ServiceSpec
 
-FATAL_SPAWN_CODES = frozenset(kind.code for kind in KINDS if kind.hopeless)
-"""Spawn errors that trying again cannot mend: somebody has to change the declaration or the machine."""
 KILL_AGAIN_SECONDS = 2.0
 """So long after a SIGKILL it is tried again on what still lives."""
 FLAPPING_STREAK = 3

@@ -52,7 +52,9 @@ def test_what_was_given_up_is_tried_once_more_where_that_is_declared() -> None:
 
 def test_what_cannot_be_spawned_is_tried_once_more_too() -> None:
     starting = replace(SITUATIONS[State.STARTING], pid=None, timers=())
-    after, effects = run(starting, happened.SpawnFailed(RUN, "cwd-missing", "no"), spec=RETRIED)
+    after, effects = run(
+        starting, happened.SpawnFailed(RUN, "cwd-missing", "no", hopeless=True), spec=RETRIED
+    )
     assert after.state is State.FATAL
     assert ArmTimer(Timer.RETRY, NOW + 300) in effects
 

@@ -94,10 +94,10 @@ def test_runs_that_succeed_are_no_flapping_and_runs_that_fail_in_a_row_are() -> 
         assert situation.flapping is flapping
 
 
-@pytest.mark.parametrize(("code", "state"), [("spawn-failed", State.EXITED), ("cwd-missing", State.FATAL)])
-def test_a_start_that_fails_is_not_tried_before_the_next_time(code: str, state: State) -> None:
+@pytest.mark.parametrize(("hopeless", "state"), [(False, State.EXITED), (True, State.FATAL)])
+def test_a_start_that_fails_is_not_tried_before_the_next_time(hopeless: bool, state: State) -> None:
     starting = replace(SITUATIONS[State.STARTING], pid=None, timers=())
-    after, _ = run(starting, happened.SpawnFailed(RUN, code, "no"), spec=NIGHTLY)
+    after, _ = run(starting, happened.SpawnFailed(RUN, "any", "no", hopeless), spec=NIGHTLY)
     assert (after.state, after.reason) == (state, Reason.SPAWN_ERROR)
     assert run(after, happened.Due(), spec=NIGHTLY)[0].state is State.WAITING
 

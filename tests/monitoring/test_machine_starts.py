@@ -6,7 +6,6 @@ import pytest
 
 from monitoring.states import Health, Intent, Reason, State
 from monitoring.supervisor import happenings as happened
-from monitoring.supervisor import policy
 from monitoring.supervisor.machine import step
 from monitoring.supervisor.situation import (
     After,
@@ -99,14 +98,9 @@ def test_starting_to_stopping_when_not_healthy_in_time_and_then_backoff() -> Non
 
 def test_starting_to_fatal_when_trying_again_would_not_help() -> None:
     starting = replace(SITUATIONS[State.STARTING], pid=None, timers=())
-    for code in policy.FATAL_SPAWN_CODES:
-        after, _ = run(starting, happened.SpawnFailed(RUN, code, "no such file"))
-        assert (after.state, after.reason, after.detail) == (
-            State.FATAL,
-            Reason.SPAWN_ERROR,
-            "no such file",
-        )
-        assert after.run_id == ""
+    after, _ = run(starting, happened.SpawnFailed(RUN, "any", "no such file", hopeless=True))
+    assert (after.state, after.reason, after.detail) == (State.FATAL, Reason.SPAWN_ERROR, "no such file")
+    assert after.run_id == ""
 
 
 @pytest.mark.parametrize(

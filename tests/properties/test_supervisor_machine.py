@@ -183,7 +183,7 @@ class Supervised(Promises, RuleBasedStateMachine):
         if fails:
             self.leaders.discard(run)
             self.trees.discard(run)
-            self.take(happened.SpawnFailed(run, fails, "no"))
+            self.take(happened.SpawnFailed(run, fails, "no", fails == "command-not-found"))
         else:
             self.take(happened.Spawned(run, 4711))
 

@@ -90,7 +90,7 @@ def test_a_quiet_fleet_costs_one_query_and_no_write() -> None:
         last = last_event_id()
         with statements() as (every, writes):
             assert look_who_answers() == ""
-        assert count() == 40
+        wait_for(lambda: count() == 40, 5, "both looks to have been answered")
     assert (len(every), writes) == (1, []), every
     assert last_event_id() == last
     # What was seen long ago is noted again: for all of them in one write, of which nobody is told.

@@ -69,8 +69,7 @@ def spawned(s: Situation, event: Any, c: Context) -> Move:
 def spawn_failed(s: Situation, event: SpawnFailed, c: Context) -> Move:
     """SpawnFailed: FATAL where trying again would not help, else a try later."""
     reason = Reason.PORT_BUSY if event.code == Reason.PORT_BUSY else Reason.SPAWN_ERROR
-    hopeless = event.code in policy.FATAL_SPAWN_CODES
-    return start_failed(s, c, reason=reason, detail=event.detail, hopeless=hopeless)
+    return start_failed(s, c, reason=reason, detail=event.detail, hopeless=event.hopeless)
 
 
 def start_failed(s: Situation, c: Context, *, reason: Reason, detail: str, hopeless: bool) -> Move:

@@ -108,8 +108,9 @@ def add(*several: Added) -> None:
             marks = ", ".join(["(%s, %s, %s)"] * len(some))
             values = [value for (name, labels), amount in some for value in (name, labels, amount)]
             with connection.cursor() as cursor:
+                # The table's name and the marks are ours; what is counted comes as values.
                 cursor.execute(
-                    f"INSERT INTO {table} (name, labels, value) VALUES {marks} "  # noqa: S608  (names of ours)
+                    f"INSERT INTO {table} (name, labels, value) VALUES {marks} "  # noqa: S608  # nosec B608
                     f"ON CONFLICT (name, labels) DO UPDATE SET value = {table}.value + excluded.value",
                     values,
                 )

@@ -28,6 +28,9 @@ _UNITS = {
 }
 _SIZE = re.compile(r"(\d{1,18})(?:\.\d{1,9})?\s*([KMGTPE]?)B?")
 _POWERS = "KMGTPE"
+# What the specifiers %T and %V stand for; nothing is written there.
+_TMP = "/tmp"  # noqa: S108  # nosec B108
+_VAR_TMP = "/var/tmp"  # noqa: S108  # nosec B108
 YES, NO = frozenset({"1", "yes", "y", "true", "t", "on"}), frozenset({"0", "no", "n", "false", "f", "off"})
 INFINITE = float("inf")
 EXIT_NAMES = {
@@ -149,8 +152,8 @@ def specifiers(unit: str, path: str) -> dict[str, Callable[[], str]]:
         "C": lambda: "/var/cache",
         "L": lambda: "/var/log",
         "E": lambda: "/etc",
-        "T": lambda: "/tmp",  # noqa: S108 - what the specifier stands for
-        "V": lambda: "/var/tmp",  # noqa: S108
+        "T": lambda: _TMP,
+        "V": lambda: _VAR_TMP,
         # Of the service manager, not of User=.
         "h": lambda: "/root",
         "u": lambda: "root",

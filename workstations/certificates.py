@@ -11,6 +11,6 @@ def certificate_fault(pem: str) -> str:
         return "There is a private key in it, which nobody needs here. Paste the certificates alone."
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
-    except (ssl.SSLError, ValueError):
+    except (ssl.SSLError, ValueError, TypeError):  # TypeError: something that is not ASCII
         return "These are no certificates in PEM: -----BEGIN CERTIFICATE-----, and so on."
     return ""

@@ -81,7 +81,7 @@ class World:
         self._secrets: dict[str, str] = {}
         for person in PEOPLE:
             if person.logged_in:
-                self._add(person)
+                self.add(person)
 
     def client(self, person: Person) -> Client:
         """Return a client that is logged in as ``person``, or comes with a token."""
@@ -111,7 +111,7 @@ class World:
             return names[template[1:-1]]
         return template.format(**names)
 
-    def _add(self, person: Person) -> None:
+    def add(self, person: Person) -> None:
         user = User.objects.create_user(person.name, is_staff=person.staff, is_superuser=person.superuser)
         if person.role is not None and not person.token:
             user.groups.add(Group.objects.get(name=person.role))

@@ -114,6 +114,7 @@ def test_the_admins_own_history_names_the_field_and_not_its_value(site: Client) 
         ({"tags": "so/so"}, "Tags are words"),
         ({"password": "a\x01b"}, "control characters"),
         ({"ca_certificates": "no"}, "no certificates in PEM"),
+        ({"ca_certificates": "né"}, "no certificates in PEM"),
         ({"code_page": "hex"}, "no code page"),
         ({"name": "pc-0"}, "a workstation called &#x27;pc-0&#x27; already"),
         ({"host": "PC-0.example"}, "is pc-0 already"),

@@ -3,6 +3,7 @@
 The name is in every line that is written meanwhile, in the answer, and with the operations that it asked for.
 """
 
+import asyncio
 import functools
 import ipaddress
 import logging
@@ -10,6 +11,7 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import Context
 from typing import Any
 from urllib.parse import quote
 
@@ -58,6 +60,11 @@ class RequestLog:
         """Serve one request."""
         if scope["type"] != "http":
             await self._application(scope, receive, send)
+            return
+        if request_id.get():
+            # It lay behind another on its connection, and begins in the context in which that one ended: it
+            # would take over that one's thread, which is gone, and whatever else was meant for that one.
+            await asyncio.get_running_loop().create_task(self(scope, receive, send), context=Context())
             return
         peer = str((scope.get("client") or ("",))[0])
         offered = _header(scope, _HEADER)

@@ -141,7 +141,9 @@ GROWING: dict[str, Callable[[], Model]] = {
     "operations.LogPart": lambda: LogPart.objects.create(operation=operation(), first=1, lines=[]),
     "operations.Batch": batch,
     "workstations.Change": lambda: Change.objects.create(
-        workstation=Workstation.objects.create(name="w", host="w"), at=timezone.now() - LONG, what="status"
+        workstation=Workstation.objects.create(name="w", host="w", polled=False),
+        at=timezone.now() - LONG,
+        what="status",
     ),
     "tallies.ProcessReport": silent_process,
     "sessions.Session": lambda: Session.objects.create(

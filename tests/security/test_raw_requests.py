@@ -177,7 +177,7 @@ def test_no_address_splits_an_answer_or_leads_away(worker: Worker, path: str) ->
 @pytest.mark.parametrize(
     "ranges", ["bytes=0-1", "bytes=0-,0-,0-,0-" + ",0-" * 500, "bytes=-1", "bytes=9-1", "x=1"]
 )
-@pytest.mark.parametrize("path", ["/login/", "/api/health", "/static/medimgr/medimgr.css"])
+@pytest.mark.parametrize("path", ["/login/", "/api/health", "/static/medimgr/app.css"])
 def test_ranges_are_no_way_to_multiply_an_answer(worker: Worker, ranges: str, path: str) -> None:
     whole = told(worker, f"GET {path} HTTP/1.1\r\n{HEAD}\r\n")
     wire = told(worker, f"GET {path} HTTP/1.1\r\n{HEAD}Range: {ranges}\r\n\r\n")
@@ -200,3 +200,30 @@ def test_nobody_between_keeps_what_is_for_one_person(worker: Worker, path: str) 
         if statuses(wire)[0] == 200:
             assert kept is not None, head
             assert "no-cache" in kept[1] or "no-store" in kept[1] or "private" in kept[1], head
+
+
+CLIMBING = [
+    f"{root}{climb}{target}"
+    for root in ("/static/", "/static/medimgr/", "/api/docs/", "/admin/jsi18n/")
+    for climb, target in (
+        ("../" * 6, "etc/passwd"),
+        ("..%2f" * 6, "etc/passwd"),
+        ("%2e%2e/" * 6, "etc/passwd"),
+        ("..%5c" * 6, "etc/passwd"),
+        ("%252e%252e%252f" * 6, "etc/passwd"),
+        ("/", "etc/passwd"),
+        ("", "app.css%00.png"),
+        ("../", "medimgr/settings.py"),
+        ("..%2f..%2f", ".env"),
+    )
+]
+
+
+def test_no_address_climbs_out_of_what_is_served(worker: Worker) -> None:
+    assert statuses(told(worker, f"GET /static/medimgr/app.css HTTP/1.1\r\n{HEAD}\r\n")) == [200]
+    for path in CLIMBING:
+        wire = told(worker, f"GET {path} HTTP/1.1\r\n{HEAD}{worker.cookie}\r\n")
+        assert statuses(wire)[0] in {301, 302, 400, 404}, (path, wire[:200])
+        assert not re.search("root:|SECRET_KEY", wire), path
+        location = re.search(r"(?im)^location: *(\S+)", wire)
+        assert location is None or location[1].startswith(("/admin/", "/api/", "/login/")), (path, wire[:300])

@@ -34,9 +34,13 @@ def rest(passes: ProcPasses, keep_open: int = 10_000) -> None:
 def test_a_table_is_that_of_an_ordinary_pass(spawner: Spawner, passes: ProcPasses) -> None:
     sleepers = {spawner.spawn("/bin/sleep", "60").identity.pid for _ in range(5)}
     rest(passes)
+    wait_for(lambda: {ProcTable.read()[pid].state for pid in sleepers} == {"S"}, 5, "they sleep")
     table, plain = passes.read(100), ProcTable.read()
-    for pid in (*sleepers, os.getpid(), os.getppid()):
+    for pid in sleepers:
         assert table[pid]._replace(cpu_ticks=0, rss_bytes=0) == plain[pid]._replace(cpu_ticks=0, rss_bytes=0)
+    for pid in (os.getpid(), os.getppid()):  # which may be at work at the one moment and not at the other
+        ours, theirs = (one[pid]._replace(cpu_ticks=0, rss_bytes=0, state="S") for one in (table, plain))
+        assert ours == theirs
     assert {pid for pid, entry in table.items() if entry.ppid == 2} == set(), "a kernel thread"
 
 

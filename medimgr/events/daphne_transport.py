@@ -59,6 +59,7 @@ class DaphneSink:
         self._send = send
         self._subscription = subscription
         self._paused = False
+        self._is_headed = False
         self._farewell: asyncio.TimerHandle | None = None
         request.registerProducer(self, True)
         watch(request.transport.getHandle(), settings.MEDIMGR_STREAM_HEARTBEAT_SECONDS)
@@ -66,6 +67,9 @@ class DaphneSink:
     def write(self, chunk: bytes) -> None:
         """See :class:`medimgr.events.sink.Sink`."""
         self._step({"type": "http.response.body", "body": chunk, "more_body": True})
+        if not self._is_headed:
+            self._is_headed = True
+            _forget_headers(self._request)
 
     def write_raw(self, wire: bytes) -> None:
         """See :class:`medimgr.events.sink.Sink`."""
@@ -139,6 +143,12 @@ class DaphneSink:
             self._step({"type": "http.response.body"})
         except Exception as error:
             logger.info("A stream could not be finished: %r", error)
+
+
+def _forget_headers(request: Any) -> None:
+    """Let go of the headers of a stream that has begun: Twisted wants them no more, and they are 3 KiB."""
+    if getattr(request, "startedWriting", False):
+        request.requestHeaders = request.responseHeaders = type(request.responseHeaders)()
 
 
 class Pace:

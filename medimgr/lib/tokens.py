@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-import jwt
-
 if TYPE_CHECKING:
     from jwt.types import Options
 
@@ -114,6 +112,8 @@ def claims_from(kind: Kind, *, subject: str, family: str, bound: str, now: float
 
 def issue(claims: Claims, keys: Sequence[str]) -> str:
     """Return the token that says ``claims``, signed with the first of ``keys``. IndexError for no key."""
+    import jwt  # not before somebody logs in by API: it takes 9 MB, in a process that may never need it
+
     key = keys[0]
     said = {
         "typ": claims.kind.value,
@@ -133,6 +133,8 @@ def read(token: str, kind: Kind, keys: Sequence[str], *, now: float) -> Claims:
     """Return what ``token`` says, which any of ``keys`` may have signed. Raises a :class:`TokenFault`."""
     if len(token) > LONGEST_TOKEN or not _SHAPE.fullmatch(token):
         raise Malformed
+    import jwt
+
     try:
         header = jwt.get_unverified_header(token)
     except jwt.InvalidTokenError as error:
@@ -164,6 +166,8 @@ def _key_called(name: Any, keys: Sequence[str]) -> str:
 
 
 def _believed(token: str, key: str) -> dict[str, Any]:
+    import jwt
+
     # Times are looked at below, by the clock that was handed in, and more strictly than the library does.
     options: Options = {
         "require": list(_CLAIMS),

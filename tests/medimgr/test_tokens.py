@@ -3,7 +3,10 @@
 import base64
 import json
 import secrets
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -265,3 +268,17 @@ def test_what_binds_a_token_to_a_password_gives_no_hash_away() -> None:
 def test_a_key_is_not_among_what_its_name_says() -> None:
     assert len(key_id(KEY)) == 16
     assert key_id(KEY) != key_id(OTHER_KEY)
+
+
+def test_nothing_of_the_library_is_loaded_before_there_is_a_token() -> None:
+    """It takes 9 MB, in each web worker and supervisor."""
+    script = (
+        "import os, sys, django; os.environ['DJANGO_SETTINGS_MODULE'] = 'tests.settings'; django.setup()\n"
+        "import medimgr.urls, medimgr.accounts.bearer\n"
+        "print([name for name in ('jwt', 'cryptography') if name in sys.modules])\n"
+    )
+    root = Path(__file__).parent.parent.parent
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert loaded.stdout.strip() == "[]"

@@ -5,7 +5,6 @@ The name is in every line that is written meanwhile, in the answer, and with the
 
 import asyncio
 import functools
-import ipaddress
 import logging
 import re
 import secrets
@@ -18,7 +17,7 @@ from urllib.parse import quote
 from django.conf import settings
 
 from medimgr import request_tallies
-from medimgr.lib.client_address import Network, client_address
+from medimgr.lib.client_address import Network, client_address, is_among
 from medimgr.lib.log_context import RequestNotes, request_id, request_notes, token_name, user_name
 
 access = logging.getLogger("medimgr.access")
@@ -37,15 +36,7 @@ _LONGEST_PATH = 300
 
 def chosen_id(peer: str, offered: str, proxies: Sequence[Network]) -> str:
     """Return the name of a request: what a known proxy offers, where that is fit, or a new one."""
-    return offered if _is_known(peer, proxies) and _WELL_FORMED.fullmatch(offered) else secrets.token_hex(8)
-
-
-def _is_known(peer: str, proxies: Sequence[Network]) -> bool:
-    try:
-        address = ipaddress.ip_address(peer)
-    except ValueError:
-        return False
-    return any(address in network for network in proxies if network.version == address.version)
+    return offered if is_among(peer, proxies) and _WELL_FORMED.fullmatch(offered) else secrets.token_hex(8)
 
 
 class RequestLog:
